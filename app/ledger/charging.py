@@ -1,0 +1,164 @@
+"""Charges: credit is reserved for messages in their order, while credit and limits last; incoming messages are settled at once."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy.orm import Session
+
+from app.arrays import among
+from app.bulk import insert_rows
+from app.db import AnyRow
+from app.ledger.rows import TRANSFERS, UNSYNCHRONISED, dated, lock_accounts, move_sums, transfer_row
+from app.ledger.values import CHARGE_PHASE, END_PHASE, Charge, Kind, Lack
+from app.limits import Meter
+from app.models import Account, table
+
+_ACCOUNTS = table(Account)
+
+_RESERVE = (
+    update(_ACCOUNTS)
+    .where(
+        _ACCOUNTS.c.id == bindparam("account"),
+        or_(_ACCOUNTS.c.unlimited, _ACCOUNTS.c.balance_uc - _ACCOUNTS.c.reserved_uc - bindparam("total") >= _ACCOUNTS.c.limit_uc),
+    )
+    .values(reserved_uc=_ACCOUNTS.c.reserved_uc + bindparam("total"))
+)
+_ABOVE = (
+    select(TRANSFERS.c.message_id, TRANSFERS.c.level, TRANSFERS.c.debit_id, TRANSFERS.c.amount_uc)
+    .where(among(TRANSFERS.c.message_id, "ids"), TRANSFERS.c.level > 0, TRANSFERS.c.phase == CHARGE_PHASE)
+    .order_by(TRANSFERS.c.message_id, TRANSFERS.c.level)
+)
+
+
+class _Till:
+    """The locked accounts of one batch of charges: what is free of each, what was taken, what counts towards limits."""
+
+    def __init__(self, session: Session, charges: Sequence[Charge], *, now: datetime) -> None:
+        self.accounts = accounts = lock_accounts(session, (account_id for item in charges for account_id, _ in item.legs()))
+        self.totals: dict[int, int] = {}
+        self.meter = Meter(session, [row for row in accounts.values() if row.limited], now=now)
+        self._free: dict[int, int | None] = {
+            row.id: None if row.unlimited else row.balance_uc - row.reserved_uc - row.limit_uc for row in accounts.values()
+        }
+
+    def lack(self, item: Charge) -> Lack | None:
+        """Return what a charge lacks, the lowest level first."""
+        for level, (account_id, amount_uc) in enumerate(item.legs()):
+            left = self._free[account_id]
+            if amount_uc and left is not None and amount_uc > left:
+                return Lack(level)
+            reached = self.meter.reached(account_id, item.segment_count, amount_uc)
+            if reached is not None:
+                return Lack(level, reached)
+        return None
+
+    def take(self, item: Charge) -> None:
+        for account_id, amount_uc in item.legs():
+            left = self._free[account_id]
+            if left is not None:
+                self._free[account_id] = left - amount_uc
+            if amount_uc:
+                self.totals[account_id] = self.totals.get(account_id, 0) + amount_uc
+            self.meter.count(account_id, item.segment_count, amount_uc)
+
+
+def charge(session: Session, charges: Sequence[Charge], *, now: datetime, actor: str, revenue_id: int) -> list[Lack | None]:
+    """Reserve credit for messages in their order while it lasts; return None for each that was reserved, else what was lacking.
+
+    An account's balance minus its reservations never falls below its limit, and what is accepted in a period stays within the
+    account's period limits. A message is charged to all its levels or to none.
+    """
+    if not charges:
+        return []
+    till = _Till(session, charges, now=now)
+    lacks: list[Lack | None] = []
+    rows: list[dict[str, Any]] = []
+    for item in charges:
+        lack = till.lack(item)
+        lacks.append(lack)
+        if lack is None:
+            till.take(item)
+            rows += _charge_rows(item, till.accounts, now, actor, revenue_id)
+    insert_rows(session, TRANSFERS, rows)
+    for account_id in sorted(till.totals):
+        _reserve(session, account_id, till.totals[account_id])
+    till.meter.write()
+    return lacks
+
+
+def _charge_rows(item: Charge, accounts: Mapping[int, AnyRow], now: datetime, actor: str, revenue_id: int) -> list[dict[str, Any]]:
+    """Return a row for each level. An account above has one even for nothing: it says whose limits the message counts towards."""
+    return [
+        transfer_row(
+            Kind.CHARGE,
+            account_id,
+            revenue_id,
+            amount_uc,
+            dated(now, accounts[account_id]),
+            actor,
+            message_id=item.message_id,
+            level=level,
+            phase=CHARGE_PHASE,
+        )
+        for level, (account_id, amount_uc) in enumerate(item.legs())
+        if amount_uc or level
+    ]
+
+
+def charges_above(session: Session, message_ids: Iterable[int]) -> dict[int, list[tuple[int, int, int]]]:
+    """Return (level, account, amount) of what accounts above were charged for messages, by message. Without messages nothing is asked."""
+    found: dict[int, list[tuple[int, int, int]]] = {}
+    wanted = sorted(message_ids)
+    for row in session.execute(_ABOVE, {"ids": wanted}) if wanted else ():
+        found.setdefault(row.message_id, []).append((row.level, row.debit_id, row.amount_uc))
+    return found
+
+
+def _reserve(session: Session, account_id: int, total_uc: int) -> None:
+    """Raise an account's reservations by one guarded UPDATE; it must hit, since the account is locked."""
+    result = session.execute(_RESERVE, {"account": account_id, "total": total_uc}, execution_options=UNSYNCHRONISED)
+    if result.rowcount != 1:  # type: ignore[attr-defined]  # an UPDATE's result has it
+        raise AssertionError("A locked account changed under its lock.")
+
+
+def take_inbound(session: Session, charges: Sequence[Charge], *, now: datetime, actor: str, revenue_id: int, guarded: bool) -> list[bool]:
+    """Charge incoming messages and settle at once; a negative amount pays the user. Say for each whether it was taken.
+
+    With `guarded` an account is not taken below its limit; without, it may go below, because the message is there already.
+    Charges count towards period limits in credits, which never refuse an incoming message; the accounts above pay nothing.
+    """
+    if not charges:
+        return []
+    accounts = lock_accounts(session, (item.account_id for item in charges))
+    free = {row.id: row.balance_uc - row.reserved_uc - row.limit_uc for row in accounts.values()}
+    meter = Meter(session, [row for row in accounts.values() if row.limited], now=now)
+    rows: list[dict[str, Any]] = []
+    moved: dict[int, list[int]] = {}
+    taken: list[bool] = []
+    for item in charges:
+        fits = not guarded or accounts[item.account_id].unlimited or item.amount_uc <= max(free[item.account_id], 0)
+        taken.append(fits)
+        if not fits:
+            continue
+        free[item.account_id] -= item.amount_uc
+        moved.setdefault(item.account_id, [0, 0])[0] -= item.amount_uc
+        meter.count(item.account_id, 0, max(item.amount_uc, 0))
+        rows += _inbound_rows(item, dated(now, accounts[item.account_id]), actor, revenue_id)
+    if rows:
+        insert_rows(session, TRANSFERS, rows)
+    move_sums(session, moved)
+    meter.write()
+    return taken
+
+
+def _inbound_rows(item: Charge, now: datetime, actor: str, revenue_id: int) -> list[dict[str, Any]]:
+    if item.amount_uc < 0:
+        return [
+            transfer_row(Kind.PAY, revenue_id, item.account_id, -item.amount_uc, now, actor, message_id=item.message_id, phase=END_PHASE)
+        ]
+    return [
+        transfer_row(kind, item.account_id, revenue_id, item.amount_uc, now, actor, message_id=item.message_id, phase=phase)
+        for kind, phase in ((Kind.CHARGE, CHARGE_PHASE), (Kind.SETTLE, END_PHASE))
+    ]

@@ -1,0 +1,87 @@
+"""System: plugins, the HTTP API with ready lines, the ledger check, the audit log, settings."""
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from sqlalchemy import or_, select
+from werkzeug.wrappers import Response
+
+from app import administration, nightly, verify
+from app.administration import GATEWAY_SETTINGS, InvalidField
+from app.models import AuditEntry
+from app.plugins import all_infos
+from app.web import context, pages
+from app.web.database import db
+from app.web.forms import Form
+from app.web.pages import PAGE_SIZE
+
+screen = Blueprint("system", __name__)
+
+
+@screen.get("/system/plugins")
+def plugins() -> str:
+    """Show the plugins that are installed, with what they bring and what is wrong with them."""
+    infos = sorted(all_infos(context.core().plugins).values(), key=lambda info: info.name)
+    return render_template("system/plugins.html", infos=infos)
+
+
+@screen.route("/system/plugins/<name>/switch", methods=["GET", "POST"])
+def switch_plugin(name: str) -> str | Response:
+    """Ask, and then enable or disable a plugin."""
+    info = all_infos(context.core().plugins).get(name)
+    if info is None:
+        abort(404)
+    if request.method == "GET":
+        return render_template("system/switch_plugin.html", info=info)
+    enabled = request.form.get("enabled") == "1"
+    context.change(lambda session: administration.set_plugin(session, name, enabled, **context.by()))
+    flash(f"Plugin {name} will be {'enabled' if enabled else 'disabled'}: the processes finish their work and restart.")
+    return redirect(url_for("system.plugins"), 303)
+
+
+@screen.get("/system/http-api")
+def http_api() -> str:
+    """Show how programs send and receive, in lines that work as they stand."""
+    return render_template("system/http_api.html", base=request.host_url.rstrip("/"), view=context.user())
+
+
+@screen.get("/system/ledger-check")
+def ledger_check() -> str:
+    """Recompute every balance from the rows, when asked to."""
+    report = None
+    if request.args.get("run"):
+        with context.core().database.read() as session:
+            report = verify.verify(session)
+    return render_template("system/ledger_check.html", report=report, checks=nightly.last_checks(db.session()))
+
+
+@screen.get("/system/audit")
+def audit() -> str:
+    """Show who changed what."""
+    search, before = request.args.get("search", "").strip(), pages.whole_number("before")
+    statement = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(PAGE_SIZE + 1)
+    if before is not None:
+        statement = statement.where(AuditEntry.id < before)
+    if search:
+        statement = statement.where(
+            or_(AuditEntry.actor.contains(search, autoescape=True), AuditEntry.subject.contains(search, autoescape=True))
+        )
+    rows = db.session.scalars(statement).all()
+    older = rows[PAGE_SIZE - 1].id if len(rows) > PAGE_SIZE else None
+    return render_template("system/audit.html", rows=rows[:PAGE_SIZE], older=older, search=search)
+
+
+@screen.route("/system/settings", methods=["GET", "POST"])
+def settings() -> str | Response | tuple[str, int]:
+    """Change what applies to the whole gateway."""
+    options = context.snapshot().options
+    form = Form(GATEWAY_SETTINGS, {item.name: options.get(item.name, item.default or "") for item in GATEWAY_SETTINGS})
+    if request.method == "POST" and (values := form.read(request.form)) is not None:
+        for name, text in values.items():
+            try:
+                administration.checked_option(name, text)
+            except InvalidField as error:
+                form.refuse(error)
+        if not form.errors:
+            context.change(lambda session: administration.set_gateway_options(session, values, **context.by()))
+            flash("Saved.")
+            return redirect(url_for("system.settings"), 303)
+    return render_template("system/settings.html", form=form), 422 if form.errors else 200

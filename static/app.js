@@ -1,0 +1,74 @@
+// What makes the pages livelier. Everything essential works without it.
+
+// Times: written in UTC by the server, shown in the viewer's zone; UTC stays in the title.
+const present = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const past = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+
+function localise(root) {
+  const year = new Date().getFullYear();
+  for (const element of root.querySelectorAll("time[datetime]")) {
+    const moment = new Date(element.dateTime);
+    if (Number.isNaN(moment.valueOf())) continue;
+    const text = (moment.getFullYear() === year ? present : past).format(moment);
+    if (element.textContent !== text) element.textContent = text;
+  }
+}
+
+// Polling: what has not changed is answered with 304 and swaps nothing; a page in the background asks for nothing.
+const tags = new Map();
+
+document.addEventListener("htmx:config:request", (event) => {
+  const { request, sourceElement } = event.detail.ctx;
+  if (!sourceElement.dataset.live) return;
+  if (document.hidden) { event.preventDefault(); return; }
+  const tag = tags.get(request.action);
+  if (tag) request.headers["If-None-Match"] = tag;
+});
+document.addEventListener("htmx:after:request", (event) => {
+  const { request, response, sourceElement } = event.detail.ctx;
+  const tag = response?.headers?.get("ETag");
+  if (sourceElement.dataset.live && tag) tags.set(request.action, tag);
+});
+document.addEventListener("htmx:after:swap", () => localise(document));
+
+// The menu tree: which branches are open is kept, so that the server draws the next page with them.
+document.querySelector(".tree")?.addEventListener("toggle", (event) => {
+  const branches = [...document.querySelectorAll(".tree details[data-key]")];
+  if (!branches.includes(event.target)) return;
+  const words = branches.map((branch) => `${branch.dataset.key}.${branch.open ? 1 : 0}`);
+  document.cookie = `menu=${words.slice(0, 60).join("-")}; path=/; max-age=31536000; samesite=lax`;
+}, true);
+
+// The present page's entry is in sight, also in a long tree.
+const tree = document.querySelector(".tree");
+const entry = tree?.querySelector("[aria-current]");
+if (entry) {
+  const below = entry.getBoundingClientRect().bottom - tree.getBoundingClientRect().bottom;
+  if (below > 0) tree.scrollTop += below + tree.clientHeight / 2;
+}
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const source = document.getElementById(button.dataset.copy);
+  await navigator.clipboard.writeText(source.textContent);
+  button.querySelector("span").textContent = "Copied";
+});
+
+// A box in a table's head ticks all of its rows.
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-tick]")) {
+    for (const box of document.querySelectorAll(`input[name="${event.target.dataset.tick}"]`)) box.checked = event.target.checked;
+  }
+  if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
+});
+
+// The slash goes to the page's search.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select")) return;
+  const search = document.querySelector("[data-search]");
+  if (search) { event.preventDefault(); search.focus(); search.select(); }
+});
+
+if (navigator.clipboard) for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
+localise(document);

@@ -1,0 +1,5 @@
+"""What a WSGI server loads."""
+
+from app.factory import create_app
+
+application = create_app()
