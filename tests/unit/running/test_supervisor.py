@@ -1,22 +1,41 @@
 """The supervisor with small programs in place of ours."""
 
+import functools
 import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable
+from typing import ParamSpec
 
 import psutil
-import pytest
 
 from app.running.children import PAUSES_S, STEADY_S, Child
 from app.running.running import MOST_EARLY_DEATHS, Supervisor
 
-# Signals belong to the whole process: where tests run in parallel, another thread would hear them and end everything.
-pytestmark = pytest.mark.journey
+P = ParamSpec("P")
 
 SLEEP = "import signal; signal.pause()"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile True: signal.pause()"
+
+
+def alone(test: Callable[P, None]) -> Callable[P, None]:
+    """Run a test in a copy of this process that has one thread: any other would hear the signals, and they would end everything."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        copy = os.fork()
+        if not copy:
+            try:
+                test(*args, **kwargs)
+            except BaseException:  # noqa: BLE001  # whatever it is, the copy must not go on with the suite
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1]) == 0
+
+    return run
 
 
 def _child(program: str, name: str = "web", **values: float) -> Child:
@@ -32,6 +51,7 @@ def _stop_myself() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+@alone
 def test_it_stops_what_it_started() -> None:
     child = _child(SLEEP)
 
@@ -42,6 +62,7 @@ def test_it_stops_what_it_started() -> None:
     assert child.process.returncode == -signal.SIGTERM
 
 
+@alone
 def test_signals_are_heard_again_afterwards() -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
@@ -50,6 +71,7 @@ def test_signals_are_heard_again_afterwards() -> None:
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
 
 
+@alone
 def test_a_child_hears_signals_although_we_block_them() -> None:
     """SIGTERM would wait for ever in a child that inherited our mask, and every stop would end in a kill."""
     child = _child("import signal, sys\nsys.exit(7 if signal.pthread_sigmask(signal.SIG_BLOCK, []) else 0)")
@@ -64,6 +86,7 @@ def test_a_child_hears_signals_although_we_block_them() -> None:
     assert status == 0
 
 
+@alone
 def test_a_web_process_that_never_comes_up_is_given_up() -> None:
     child = _child("raise SystemExit(3)")
 
@@ -73,6 +96,7 @@ def test_a_web_process_that_never_comes_up_is_given_up() -> None:
     assert child.early_deaths == MOST_EARLY_DEATHS
 
 
+@alone
 def test_a_child_that_dies_later_is_started_again() -> None:
     child = _child(SLEEP)
     pids: list[int] = []
@@ -96,6 +120,7 @@ def test_a_child_that_dies_later_is_started_again() -> None:
     assert len(set(pids)) == 2
 
 
+@alone
 def test_pauses_grow_with_early_deaths_and_end_with_a_steady_life() -> None:
     clock = [0.0]
     child = _child("raise SystemExit(1)", monotonic=lambda: clock[0])  # type: ignore[arg-type]  # a clock that stands still
@@ -116,6 +141,7 @@ def test_pauses_grow_with_early_deaths_and_end_with_a_steady_life() -> None:
     assert child.early_deaths == 0
 
 
+@alone
 def test_what_a_child_left_behind_ends_with_it() -> None:
     program = f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-S', '-c', {STUBBORN!r}]).pid, flush=True); {SLEEP}"
     child = _child(program)
