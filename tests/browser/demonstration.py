@@ -49,6 +49,7 @@ class Demonstration:
     """Fills a gateway, with a clock that runs from two weeks ago until now."""
 
     def __init__(self, app: Flask) -> None:
+        self.app = app
         self.core: Core = parts_of(app).core
         self.intake: Intake = parts_of(app).intake
         self.dice = random.Random(4711)
