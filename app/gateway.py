@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app import administration, following
+from app import administration, following, keeping
 from app.core import Core
 from app.db import AnyRow, CommitFailed, Unavailable
 from app.identifiers import id_floor
@@ -21,7 +21,7 @@ from app.models import Message, ServiceConnection
 from app.reports import apply_reports
 from app.secrets import CannotDecrypt
 from app.snapshot import ConnectionView, Snapshot
-from pennywire import CannotStore, Direction, Event, Incoming, InvalidSetting, JournalStatus, MessageView, PastMessage, Report
+from pennywire import CannotKeep, CannotStore, Direction, Event, Incoming, InvalidSetting, JournalStatus, MessageView, PastMessage, Report
 
 CHUNK = 5000
 """Messages that are read in one transaction."""
@@ -112,6 +112,29 @@ class OpenGateway:
         """Return a plugin's own settings, secrets in clear. Raises: InvalidSetting, CannotDecrypt."""
         stored = self.core.snapshots.present().plugin_settings.get(plugin, {})
         return administration.live_plugin_settings(self.core.plugins, self.core.vault, plugin, stored)
+
+    def values(self, plugin: str, connection: str = "", prefix: str = "") -> Mapping[str, Any]:
+        """Return what a plugin keeps for a connection, or for itself. Raises: Unavailable."""
+        scope = self._scope(connection)
+        if scope is None:
+            return {}
+        with self.core.database.read() as session:
+            return keeping.read(session, plugin, scope, prefix)
+
+    def keep(self, plugin: str, changes: Mapping[str, Any], connection: str = "") -> None:
+        """Write what a plugin keeps. Raises: CannotKeep, Unavailable, CommitFailed."""
+        scope = self._scope(connection)
+        if scope is None:
+            raise CannotKeep(f"There is no connection called {connection}; nothing can be kept for it.")
+        with self.write() as session:
+            keeping.write(session, plugin, changes, scope)
+
+    def _scope(self, connection: str) -> int | None:
+        """Return the number under which values of a connection are kept, or None where there is no such connection."""
+        if not connection:
+            return keeping.PLUGIN_ITSELF
+        views = self.core.snapshots.present().connections.values()
+        return next((view.id for view in views if view.name == connection), None)
 
     def journal_status(self, plugin: str) -> JournalStatus:
         """Return how far a plugin has come in the journal."""

@@ -1,4 +1,4 @@
-"""What a plugin keeps in the database, and its removal: tables of its own, its settings, its place in the journal.
+"""What a plugin keeps in the database, and its removal: tables and values of its own, its settings, its place in the journal.
 
 Connections, routes and rules of its kinds are not the plugin's: operators made them, and messages name them.
 """
@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import MetaData, func, inspect, select
 from sqlalchemy.orm import Session
 
+from app import keeping
 from app.administration import InvalidField, NotThere, audit, changed
 from app.migrations import VERSION_TABLE
 from app.models import Base, JournalCursor, PluginSettings
@@ -18,18 +19,20 @@ from app.plugins import PREFIX
 
 @dataclass(frozen=True, slots=True)
 class Leftovers:
-    """What a plugin keeps: its tables with their numbers of rows, and whether it has settings and a place in the journal."""
+    """What a plugin keeps: tables with their row counts, values under keys, and whether it has settings and a place in the journal."""
 
     tables: tuple[tuple[str, int], ...] = ()
+    value_count: int = 0
     settings: bool = False
     cursor: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.tables or self.settings or self.cursor)
+        return bool(self.tables or self.value_count or self.settings or self.cursor)
 
     def in_words(self) -> list[str]:
         """Return a line for each thing."""
         lines = [f"table {name}, {row_count:,} rows" for name, row_count in self.tables]
+        lines += [f"{self.value_count:,} value{'s' * (self.value_count != 1)} under keys"] * (self.value_count > 0)
         return lines + ["its settings"] * self.settings + ["its place in the journal"] * self.cursor
 
 
@@ -37,7 +40,9 @@ def survey(session: Session, name: str, prefixes: Sequence[str]) -> Leftovers:
     """Return what a plugin keeps, whose tables begin with one of `prefixes`. Raises: InvalidField for what is no prefix."""
     metadata = _reflect(session, prefixes)
     counts = [(each.name, session.scalar(select(func.count()).select_from(each)) or 0) for each in metadata.sorted_tables]
-    return Leftovers(tuple(counts), session.get(PluginSettings, name) is not None, session.get(JournalCursor, name) is not None)
+    value_count = keeping.count(session, name)
+    settings, cursor = session.get(PluginSettings, name), session.get(JournalCursor, name)
+    return Leftovers(tuple(counts), value_count, settings is not None, cursor is not None)
 
 
 def remove(session: Session, name: str, prefixes: Sequence[str], *, now: datetime, actor: str) -> Leftovers:
@@ -49,6 +54,7 @@ def remove(session: Session, name: str, prefixes: Sequence[str], *, now: datetim
     if not found:
         raise NotThere(f"The plugin {name} keeps nothing.")
     _reflect(session, prefixes).drop_all(session.connection())
+    keeping.remove_of_plugin(session, name)
     for kept in (session.get(PluginSettings, name), session.get(JournalCursor, name)):
         if kept is not None:
             session.delete(kept)

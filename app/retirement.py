@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
-from app import administration, ledger
+from app import administration, keeping, ledger
 from app.administration import Conflict
 from app.db import database_now
 from app.ledger import format_credits
@@ -168,7 +168,7 @@ def _lock_out(session: Session, user: User, *, now: datetime) -> int:
 
 
 def retire_connection(session: Session, name: str, *, now: datetime, actor: str) -> None:
-    """Delete a connection that is stopped. Its secrets are wiped; messages keep saying that they went over it.
+    """Delete a connection that is stopped. Its secrets and what plugins kept for it are wiped; messages keep saying that they went over it.
 
     Raises: Conflict while it is started, while routes need it, or while segments wait for it or are with the network; NotThere.
     """
@@ -183,6 +183,7 @@ def retire_connection(session: Session, name: str, *, now: datetime, actor: str)
     _refuse_segments(session, in_flight, "are with the network, or in doubt there")
     before = {"kind": connection.kind, "provider": connection.provider}
     connection.retired_at, connection.desired = now, "stopped"
+    keeping.remove_of_connection(session, connection.id)
     connection.settings = {key: value for key, value in connection.settings.items() if not str(value).startswith("enc:")}
     # The row's id makes this one unique; what is cut off is in the audit log.
     connection.name = f"{name[:44]} (deleted {connection.id})"

@@ -14,6 +14,7 @@ from pennywire.connector import (
     OutcomeUnknown,
 )
 from pennywire.hooks import PROJECT, NotTaken, hookimpl, hookspec
+from pennywire.keeping import CannotKeep, KeyValues
 from pennywire.pricing import NoQuote, PriceRequest, PricingRule, Quote
 from pennywire.routing import Condition, RoutingSubject
 from pennywire.settings import InvalidSetting, Setting, SettingType, read_settings
@@ -54,6 +55,7 @@ __all__ = [
     "Alphabet",
     "Application",
     "CallConnector",
+    "CannotKeep",
     "CannotStore",
     "Concatenation",
     "Condition",
@@ -66,6 +68,7 @@ __all__ = [
     "Incoming",
     "InvalidSetting",
     "JournalStatus",
+    "KeyValues",
     "LaterCommand",
     "Link",
     "LinkDown",

@@ -8,6 +8,7 @@ that was sent costs the customer more than a wait.
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
+from pennywire.keeping import KeyValues
 from pennywire.settings import Setting
 from pennywire.values import Incoming, Outcome, Report, Submission
 
@@ -33,6 +34,16 @@ class Link(Protocol):
 
     #: Name of the connection, for log lines.
     connection: str
+
+    @property
+    def storage(self) -> KeyValues:
+        """Return what the plugin keeps for this connection; it goes when the connection is deleted."""
+        ...
+
+    @property
+    def plugin_storage(self) -> KeyValues:
+        """Return what the plugin keeps for all its connections together; of two that write one key the last one counts."""
+        ...
 
     async def take(self, room: int) -> list[Submission]:
         """Wait for work and return 1 to `room` submissions. `room` is the free place in the window; at least 1.

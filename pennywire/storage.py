@@ -96,6 +96,20 @@ class Storage(Protocol):
         """
         ...
 
+    def values(self, plugin: str, connection: str = "", prefix: str = "") -> Mapping[str, Any]:
+        """Return what the plugin keeps under keys that begin with `prefix`: for a connection, or without one for itself.
+
+        A connection that is not there has none.
+        """
+        ...
+
+    def keep(self, plugin: str, changes: Mapping[str, Any], connection: str = "") -> None:
+        """Write values under their keys, all or nothing; None removes one. It returns when they are durable.
+
+        Raises: CannotKeep for what the limits refuse, and for a connection that is not there.
+        """
+        ...
+
     def journal_status(self, plugin: str) -> JournalStatus:
         """Return how far the plugin has come in the journal that `message_events` brings."""
         ...

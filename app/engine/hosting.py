@@ -93,6 +93,7 @@ class Host:
             self._writer,
             self.plan.view,
             self.token,
+            plugin=self._plugin,
             whole_messages=connector.whole_messages,
             lease_safe=lambda: time.monotonic() < self._safe_until,
             clock=self._core.clock,
@@ -134,10 +135,14 @@ class Host:
 
     def _complain(self, what: str, error: BaseException) -> str:
         """Log what a plugin raised, with its name, and return it for the operator."""
-        kind = self.plan.view.kind
-        plugin = self._core.plugins.owners.get(f"connectors:{kind}", kind)
-        _log.error("connection %s of plugin %s %s: %s\n%s", self.plan.view.name, plugin, what, describe(error), trail(error))
+        _log.error("connection %s of plugin %s %s: %s\n%s", self.plan.view.name, self._plugin, what, describe(error), trail(error))
         return f"The connector {what}: {describe(error)}."
+
+    @property
+    def _plugin(self) -> str:
+        """The plugin that brings the connection's kind."""
+        kind = self.plan.view.kind
+        return self._core.plugins.owners.get(f"connectors:{kind}", kind)
 
     def _make_connector(self) -> Connector:
         kind = administration.connection_kind(self._core.plugins, self.plan.view.kind)

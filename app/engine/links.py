@@ -6,11 +6,13 @@ from collections.abc import Callable
 from datetime import datetime
 
 from app.clock import Clock
+from app.engine.keeper import LinkValues
 from app.engine.status import LinkState, Note, one_line
 from app.engine.stock import Stock
 from app.engine.writer import Writer
+from app.keeping import PLUGIN_ITSELF
 from app.snapshot import ConnectionView
-from pennywire import Accepted, Incoming, LinkDown, LinkStopped, Outcome, OutcomeUnknown, Rejected, Report, Submission, Throttled
+from pennywire import Accepted, Incoming, KeyValues, LinkDown, LinkStopped, Outcome, OutcomeUnknown, Rejected, Report, Submission, Throttled
 
 GIVE_BACK_AFTER_S = 5.0
 """A rest that is longer gives what waits for the link back to the queue, where another link of the provider may take it."""
@@ -32,9 +34,19 @@ class EngineLink:
     """
 
     def __init__(
-        self, writer: Writer, view: ConnectionView, token: int, *, whole_messages: bool, lease_safe: Callable[[], bool], clock: Clock
+        self,
+        writer: Writer,
+        view: ConnectionView,
+        token: int,
+        *,
+        plugin: str,
+        whole_messages: bool,
+        lease_safe: Callable[[], bool],
+        clock: Clock,
     ) -> None:
         self.connection = view.name
+        self.storage: KeyValues = LinkValues(writer, view, token, plugin, connection_id=view.id)
+        self.plugin_storage: KeyValues = LinkValues(writer, view, token, plugin, connection_id=PLUGIN_ITSELF)
         self.stock = Stock(view, token, whole_messages=whole_messages, filled=self.stir)
         self.stock.wanted = self._wants
         self._writer = writer

@@ -209,6 +209,17 @@ class PluginSettings(Base):
     settings: Mapped[dict[str, Any]]
 
 
+class PluginValue(Base):
+    """A value that a plugin keeps under a key, as JSON; `connection_id` is 0 for what belongs to no connection."""
+
+    __tablename__ = "plugin_values"
+    plugin: Mapped[str] = mapped_column(String(64), primary_key=True)
+    connection_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    key: Mapped[str] = mapped_column(String(100), primary_key=True)
+    value: Mapped[str]
+    __table_args__ = (Index("ix_plugin_value_connection", "connection_id"),)
+
+
 class AuditEntry(Base):
     """One change of a setting or of money by a person. Append-only."""
 

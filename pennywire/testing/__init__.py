@@ -7,7 +7,7 @@ import pytest
 pytest.register_assert_rewrite("pennywire.testing.conformance", "pennywire.testing.link", "pennywire.testing.trial")
 
 from pennywire.testing.conformance import ConnectorConformance
-from pennywire.testing.link import Answered, Failed, FakeLink, make_submissions
+from pennywire.testing.link import Answered, Failed, FakeLink, FakeValues, make_submissions
 from pennywire.testing.operator import DESTINATIONS, CannotPlay, Operator, Play, Received, play_for
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "ConnectorConformance",
     "Failed",
     "FakeLink",
+    "FakeValues",
     "Operator",
     "Play",
     "Received",

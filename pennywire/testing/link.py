@@ -1,12 +1,14 @@
 """A link in memory: what a connector's tests put in the engine's place."""
 
 import asyncio
+import json
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pennywire.connector import CannotStore, LinkDown, LinkStopped, OutcomeUnknown
+from pennywire.keeping import check_room, encode_changes
 from pennywire.sms import segments
 from pennywire.values import Accepted, Incoming, Outcome, Rejected, Report, Submission, Throttled
 
@@ -25,6 +27,32 @@ class Failed(NamedTuple):
     error: LinkDown | OutcomeUnknown
 
 
+class FakeValues:
+    """Key-value storage in memory, with the limits of the real one. Give two links the same one, and the second is a restart.
+
+    `refuse_storing` makes everything fail with CannotStore, as a database that is away does.
+    """
+
+    def __init__(self) -> None:
+        self.refuse_storing = False
+        self._kept: dict[str, str] = {}
+
+    async def read(self, prefix: str = "") -> dict[str, Any]:
+        self._refuse()
+        return {key: json.loads(value) for key, value in sorted(self._kept.items()) if key.startswith(prefix)}
+
+    async def write(self, changes: Mapping[str, Any]) -> None:
+        self._refuse()
+        kept = self._kept | {key: value for key, value in encode_changes(changes).items() if value is not None}
+        kept = {key: value for key, value in kept.items() if changes.get(key, value) is not None}
+        check_room(len(kept))
+        self._kept = kept
+
+    def _refuse(self) -> None:
+        if self.refuse_storing:
+            raise CannotStore("The database is away.")
+
+
 class FakeLink:
     """An engine's end of a link, in memory and strict: it raises AssertionError where a connector breaks the contract.
 
@@ -32,8 +60,10 @@ class FakeLink:
     reports and incoming messages fail with CannotStore; `hold_storing` lets them wait.
     """
 
-    def __init__(self, connection: str = "test") -> None:
+    def __init__(self, connection: str = "test", *, storage: FakeValues | None = None, plugin_storage: FakeValues | None = None) -> None:
         self.connection = connection
+        self.storage = storage or FakeValues()
+        self.plugin_storage = plugin_storage or FakeValues()
         self.answers: list[Answered] = []
         self.failures: list[Failed] = []
         self.reports: list[Report] = []

@@ -4,17 +4,20 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from app import administration
+from app.db import Database, Unavailable
 from app.engine.process import Engine
 from app.models import ConnectionLog, ConnectionStatus, OutboxRow
 from app.snapshot import ConnectionView
 from pennywire import Connector, Link, LinkStopped, Setting, Submission
 
+T = TypeVar("T")
 World = Any
 LIMIT_S = 30.0
 """A story that takes longer hangs."""
@@ -149,3 +152,20 @@ async def until(condition: Callable[[], object], *, within_s: float = 10.0) -> N
 @pytest.fixture(name="until")
 def until_fixture() -> Callable[..., Awaitable[None]]:
     return until
+
+
+class Outage(Database):
+    """A database that is away as long as a test wants."""
+
+    away = False
+
+    def run(self, work: Callable[[Session], T]) -> T:
+        if self.away:
+            raise Unavailable("The database is away.")
+        return super().run(work)
+
+
+@pytest.fixture
+def outage(stage: Stage) -> Outage:
+    stage.world.core.database = Outage(stage.world.core.database.engine)
+    return stage.world.core.database

@@ -2,14 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 import pytest
 from sqlalchemy import event, select, text, update
-from sqlalchemy.orm import Session
 
-from app.db import Database, Unavailable
 from app.engine.process import COMMIT_FAILED_EXIT, Engine
 from app.models import Message, ParkedReport
 from app.outbox import IN_DOUBT, QUEUED, SENDING
@@ -18,23 +15,7 @@ from pennywire import Accepted, CannotStore, Incoming, Report, ReportState
 T = TypeVar("T")
 Stage = Any
 Until = Any
-
-
-class Outage(Database):
-    """A database that is away as long as a test wants."""
-
-    away = False
-
-    def run(self, work: Callable[[Session], T]) -> T:
-        if self.away:
-            raise Unavailable("The database is away.")
-        return super().run(work)
-
-
-@pytest.fixture
-def outage(stage: Stage) -> Outage:
-    stage.world.core.database = Outage(stage.world.core.database.engine)
-    return stage.world.core.database
+Outage = Any
 
 
 def parked_count(stage: Stage) -> int:
