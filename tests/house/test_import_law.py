@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from _pytest.mark import ParameterSet
 
+from app.plugins import OWN
+from pennywire import API_VERSION, OLDEST_API_VERSION
+
 ROOT = Path(__file__).parents[2]
 
 #: Modules of `app` in layers, from left to right. A module imports from layers to its left, and from its own without a cycle.
@@ -171,3 +174,14 @@ def test_the_law_forgives_an_import_for_type_checkers_only_where_asked(tmp_path:
 
     assert [name for _, name in _imports(module)] == ["typing.TYPE_CHECKING", "flask"]
     assert [name for _, name in _imports(module, at_run_time=True)] == ["typing.TYPE_CHECKING"]
+
+
+@pytest.mark.parametrize("plugin", sorted(OWN))
+def test_our_plugins_declare_the_contract_that_they_were_written_for(plugin: str) -> None:
+    """As strangers are asked to: a number of its own, not the gateway's present one, which would always fit."""
+    tree = ast.parse((ROOT / f"plugins/{plugin}/pennywire_{plugin}/__init__.py").read_text())
+    assigned = {ast.unparse(node.targets[0]): node.value for node in tree.body if isinstance(node, ast.Assign)}
+
+    declared = assigned.get("PENNYWIRE_API")
+    assert isinstance(declared, ast.Constant)
+    assert OLDEST_API_VERSION <= declared.value <= API_VERSION

@@ -13,6 +13,7 @@ from pennywire_clickatell.connector import ClickatellConnector, ClickatellHttpCo
 if TYPE_CHECKING:
     import flask
 
+PENNYWIRE_API = 1
 _KINDS = {ClickatellConnector.kind, ClickatellHttpConnector.kind}
 
 

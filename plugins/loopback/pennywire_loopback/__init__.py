@@ -7,6 +7,8 @@ how they end, so that every state of a message can be seen without a handset.
 from pennywire import hookimpl
 from pennywire_loopback.connector import LoopbackConnector
 
+PENNYWIRE_API = 1
+
 
 @hookimpl
 def register_connectors() -> list[type[LoopbackConnector]]:

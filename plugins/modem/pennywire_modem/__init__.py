@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pennywire import Connector, LaterCommand, hookimpl
 from pennywire_modem.connector import ModemConnector
 
+PENNYWIRE_API = 1
+
 
 @hookimpl
 def register_connectors() -> Sequence[type[Connector]]:

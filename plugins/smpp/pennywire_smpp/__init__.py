@@ -12,6 +12,8 @@ from pennywire_smpp.server.settings import LISTENER, read_listener
 if TYPE_CHECKING:
     import click
 
+PENNYWIRE_API = 1
+
 
 @hookimpl
 def register_connectors() -> Sequence[type[Connector]]:

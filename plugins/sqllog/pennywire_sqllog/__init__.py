@@ -12,6 +12,8 @@ from pennywire_sqllog.declared import SETTINGS
 if TYPE_CHECKING:
     import flask
 
+PENNYWIRE_API = 1
+
 
 @hookimpl
 def register_settings() -> Sequence[Setting]:

@@ -14,6 +14,7 @@ from pennywire_tariff.rule import PriceLists
 if TYPE_CHECKING:
     import flask
 
+PENNYWIRE_API = 1
 _READERS = ("administrator", "operator", "auditor")
 
 
