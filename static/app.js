@@ -63,12 +63,74 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
 });
 
-// The slash goes to the page's search.
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select")) return;
+// Shortcuts: the slash goes to the page's search, the question mark shows all, and the links in that list have theirs.
+// Whoever dictates or types blindly turns them off, in this browser.
+const help = document.getElementById("keys");
+let typed = "";
+
+function shortcut(key) {
   const search = document.querySelector("[data-search]");
-  if (search) { event.preventDefault(); search.focus(); search.select(); }
+  if (key === "?" && help) { help.showModal(); return true; }
+  if (key === "/" && search) { search.focus(); search.select(); return true; }
+  const links = [...(help?.querySelectorAll("[data-keys]") ?? [])];
+  const wanted = `${typed} ${key}`.trim();
+  typed = links.some((link) => link.dataset.keys.startsWith(`${wanted} `)) ? wanted : "";
+  links.find((link) => link.dataset.keys === wanted)?.click();
+  return typed !== "";
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select")) return;
+  if (localStorage.getItem("shortcuts") === "off" || document.querySelector("dialog[open]")) return;
+  if (shortcut(event.key)) event.preventDefault();
 });
 
+const allowed = document.querySelector("[data-shortcuts]");
+if (allowed) {
+  allowed.checked = localStorage.getItem("shortcuts") !== "off";
+  allowed.addEventListener("change", () => localStorage.setItem("shortcuts", allowed.checked ? "on" : "off"));
+}
+document.addEventListener("click", (event) => {
+  const opener = event.target.closest("[data-dialog]");
+  if (opener) document.getElementById(opener.dataset.dialog).showModal();
+});
+
+// A row of an ordered table is dragged by its handle; its form says where it was dropped.
+let dragged = null;
+
+document.addEventListener("dragstart", (event) => {
+  if (!event.target.matches?.(".handle")) return;
+  dragged = { row: event.target.closest("tr"), before: event.target.closest("tr").nextElementSibling };
+  dragged.row.classList.add("dragged");
+  event.dataTransfer.effectAllowed = "move";
+  event.dataTransfer.setDragImage(dragged.row, 0, 0);
+});
+document.addEventListener("dragover", (event) => {
+  const over = event.target.closest?.("tr[data-ordered]");
+  if (!dragged || !over || over.parentElement !== dragged.row.parentElement) return;
+  event.preventDefault();
+  const box = over.getBoundingClientRect();
+  over[event.clientY < box.top + box.height / 2 ? "before" : "after"](dragged.row);
+});
+document.addEventListener("drop", (event) => {
+  if (!dragged) return;
+  event.preventDefault();
+  const { row } = dragged;
+  const place = document.createElement("input");
+  Object.assign(place, { type: "hidden", name: "to", value: [...row.parentElement.children].indexOf(row) + 1 });
+  dragged.done = true;
+  const form = row.querySelector("form.order");
+  form.append(place);
+  form.requestSubmit();
+  place.remove();
+});
+document.addEventListener("dragend", () => {
+  if (!dragged) return;
+  if (!dragged.done) dragged.row.parentElement.insertBefore(dragged.row, dragged.before);
+  dragged.row.classList.remove("dragged");
+  dragged = null;
+});
+
+document.documentElement.classList.add("live");
 if (navigator.clipboard) for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
 localise(document);

@@ -11,6 +11,7 @@ from app.models import PricingRow
 from app.web import context
 from app.web.database import db
 from app.web.forms import Form, flag
+from app.web.ordering import asked_place
 from pennywire import PricingRule, Setting
 
 screen = Blueprint("pricing", __name__)
@@ -83,13 +84,12 @@ def _handle(kind: type[PricingRule] | None, form: Form, row: PricingRow | None) 
 
 @screen.post("/routing/pricing/<int(max=2147483647):rule_id>/move")
 def move(rule_id: int) -> Response:
-    """Move a rule one place up or down."""
+    """Move a rule one place up or down, or to the place that `to` names."""
     ids = [row.id for row in administration.list_rules(db.session())]
     if rule_id not in ids:
         abort(404)
-    step = {"up": -1, "down": 1}.get(request.form.get("to", ""), 0)
-    if step:
-        place = max(ids.index(rule_id) + step, 0)
+    place = asked_place(ids, rule_id, request.form.get("to", ""))
+    if place is not None:
         context.change(lambda session: administration.move_rule(session, rule_id, place, **context.by()))
     return redirect(url_for("pricing.table", _anchor=f"rule-{rule_id}"), 303)
 

@@ -12,6 +12,7 @@ from app.models import Route
 from app.routing import compile_conditions
 from app.web import context
 from app.web.database import db
+from app.web.ordering import asked_place
 from app.web.route_form import RouteForm
 from pennywire import Direction, InvalidSetting
 
@@ -111,13 +112,12 @@ def _saved(form: RouteForm, route: Route | None) -> bool:
 
 @screen.post("/routing/<direction>/<int(max=2147483647):route_id>/move")
 def move(direction: str, route_id: int) -> Response:
-    """Move a route one place up or down."""
+    """Move a route one place up or down, or to the place that `to` names."""
     route = _find(direction, route_id)
     ids = db.session.scalars(select(Route.id).where(Route.direction == route.direction).order_by(Route.position, Route.id)).all()
-    step = {"up": -1, "down": 1}.get(request.form.get("to", ""), 0)
-    place = list(ids).index(route_id) + step
-    if step:
-        context.change(lambda session: administration.move_route(session, route_id, max(place, 0), **context.by()))
+    place = asked_place(ids, route_id, request.form.get("to", ""))
+    if place is not None:
+        context.change(lambda session: administration.move_route(session, route_id, place, **context.by()))
     return redirect(url_for("routing.table", direction=direction, _anchor=f"route-{route_id}"), 303)
 
 

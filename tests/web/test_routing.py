@@ -178,6 +178,27 @@ def test_routes_move_up_and_down(wired: Any) -> None:
     assert [route.name for route in routes(wired)] == ["first", "second"]
 
 
+@pytest.mark.parametrize(
+    ("to", "order"),
+    [
+        ("1", ["third", "first", "second"]),
+        ("2", ["first", "third", "second"]),
+        ("3", ["first", "second", "third"]),
+        ("99", ["first", "second", "third"]),
+        ("0", ["third", "first", "second"]),
+        ("-1", ["first", "second", "third"]),
+        ("\N{ARABIC-INDIC DIGIT ONE}", ["first", "second", "third"]),
+        ("9" * 400, ["first", "second", "third"]),
+    ],
+)
+def test_a_route_moves_to_the_place_where_it_was_dropped(wired: Any, to: str, order: list[str]) -> None:
+    _first, _second, third = wired.route("first"), wired.route("second"), wired.route("third")
+
+    wired.client().post(f"/routing/outbound/{third}/move", data={"to": to})
+
+    assert [route.name for route in routes(wired)] == order
+
+
 def test_deleting_a_route_asks_first(wired: Any, read: Any) -> None:
     number = wired.route("first")
     browser = wired.client()
