@@ -71,6 +71,11 @@ class Operator:
         """Return every submission that came so far, in order, whatever was answered. Raises: CannotPlay."""
         raise CannotPlay("This operator does not tell what it received.")
 
+    @property
+    def unknown_id(self) -> str:
+        """Return an id that looks like this network's ids, and that it never gave."""
+        return "4711471147"
+
     def destination(self, play: Play) -> str:
         """Return the destination that is played so. Raises: CannotPlay."""
         return DESTINATIONS[play]

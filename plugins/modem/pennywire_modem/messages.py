@@ -11,6 +11,7 @@ from pennywire_modem.tpdu import Deliver, StatusReport, UserData
 
 _MAX_USER_DATA_OCTETS: Final = 140
 _NETWORK_ID_CHARACTERS: Final = 32
+_HANDSET_CHARACTERS: Final = 10
 
 #: TP-ST values that mean something of their own. Source: 3GPP TS 23.040 §9.2.3.15.
 _STATES: Final = {
@@ -69,9 +70,11 @@ def _widen(submission: Submission) -> UserData:
 def network_id(*, sim: str, reference: int, destination: str, sent_at: datetime) -> str:
     """Return the id under which a segment and its report meet.
 
-    TP-MR has eight bits and wraps within hours (trap G3), so the SIM, the destination and the hour belong to the id.
+    TP-MR has eight bits and wraps within hours (trap G3), so the SIM, the destination and the hour belong to the id;
+    ids are shown and logged, so the destination goes in as a digest.
     """
-    return f"{sim[-6:]}-{reference}-{destination.removeprefix('+')[-12:]}-{sent_at.astimezone(UTC):%y%m%d%H}"
+    handset = hashlib.sha256(destination.removeprefix("+").encode()).hexdigest()[:_HANDSET_CHARACTERS]
+    return f"{sim[-6:]}-{reference}-{handset}-{sent_at.astimezone(UTC):%y%m%d%H}"
 
 
 def read_report(report: StatusReport, *, sim: str, known_id: str, raw: str) -> Report:

@@ -72,12 +72,18 @@ class SimulatedModem:
             elif octet not in (_ESCAPE, _CTRL_Z):
                 self._rest += bytes((octet,))
 
-    def deliver(self, text: str, *, source: str = "+36301112233", reference: int = 1) -> None:
-        """Let a message arrive from a handset, in as many segments as it takes."""
+    def deliver(self, text: str, *, source: str = "+36301112233", reference: int = 1) -> list[int]:
+        """Let a message arrive from a handset, in as many segments as it takes; return their places in the storage, 0 for none."""
+        places = []
         for segment in segments.split(text, reference=reference):
             user_data = UserData(segment.user_data, segment.alphabet, segment.udh)
             octets = tpdu.encode_deliver(Deliver(source, user_data, self._local()))
-            self._arrive(octets, direct="CMT", stored="CMTI", indication=self._indications[1])
+            places.append(self._arrive(octets, direct="CMT", stored="CMTI", indication=self._indications[1]))
+        return places
+
+    def report(self, octets: bytes) -> int:
+        """Let an SMS-STATUS-REPORT arrive; return its place in the storage, or 0 where it has none."""
+        return self._arrive(octets, direct="CDS", stored="CDSI", indication=self._indications[3])
 
     def say(self, text: str) -> None:
         """Write an unsolicited line."""
@@ -87,20 +93,22 @@ class SimulatedModem:
         """Return the network's local time."""
         return self._utc().astimezone(timezone(timedelta(minutes=15 * self.options.zone_quarters)))
 
-    def _arrive(self, octets: bytes, *, direct: str, stored: str, indication: int) -> None:
-        """Hand a TPDU over, or store it, as +CNMI asks: <mt> 2 and <ds> 1 hand over. Source: 3GPP TS 27.005 §3.4.1."""
+    def _arrive(self, octets: bytes, *, direct: str, stored: str, indication: int) -> int:
+        """Hand a TPDU over, or store it, as +CNMI asks: <mt> 2 and <ds> 1 hand over. Return its place, or 0. Source: 3GPP TS 27.005 §3.4.1."""
         pdu = tpdu.frame(octets, service_centre="+36309888000")
         if indication == _DIRECT[direct]:
             self._write(f"\r\n+{direct}: {',' if direct == 'CMT' else ''}{len(octets)}\r\n{pdu}\r\n".encode())
             if self._acknowledges:
                 self.unacknowledged.append(pdu)
-            return
+            return 0
         index = next((index for index in range(1, self.options.capacity + 1) if index not in self.storage), 0)
-        if index and (indication or direct == "CMT"):
-            self.storage[index] = pdu
-            self._unread.add(index)
-            if indication:
-                self.say(f'+{stored}: "SM",{index}')
+        if not index or not (indication or direct == "CMT"):
+            return 0
+        self.storage[index] = pdu
+        self._unread.add(index)
+        if indication:
+            self.say(f'+{stored}: "SM",{index}')
+        return index
 
     def _execute(self, line: str) -> None:
         self.commands.append(line)
@@ -186,8 +194,7 @@ class SimulatedModem:
         sent_at = self._local()
 
         def report() -> None:
-            octets = tpdu.encode_status_report(StatusReport(reference, submit.destination, sent_at, self._local(), status))
-            self._arrive(octets, direct="CDS", stored="CDSI", indication=self._indications[3])
+            self.report(tpdu.encode_status_report(StatusReport(reference, submit.destination, sent_at, self._local(), status)))
 
         self._later(self.options.report_delay_s, report)
 
