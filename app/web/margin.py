@@ -10,9 +10,10 @@ from werkzeug.wrappers import Response
 from app.ledger import format_credits
 from app.statistics import margins
 from app.statistics.margins import Line
-from app.web import context, filters, graphs
+from app.web import context, filters
 from app.web.database import db
 from app.web.sheets import csv_answer
+from pennywire import graphs
 
 screen = Blueprint("margin", __name__)
 

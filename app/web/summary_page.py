@@ -12,10 +12,11 @@ from app import intervals, statistics, summaries
 from app.intervals import DEFAULT_PRESET, PRESETS, Interval, InvalidInterval
 from app.statistics import FIGURES, Figure, Totals
 from app.summaries import Line
-from app.web import context, graphs
+from app.web import context
 from app.web.database import db
 from app.web.filters import credits as shown_credits
 from app.web.filters import number
+from pennywire import graphs
 
 LATE_AFTER = timedelta(seconds=60)
 """How old an event may be that is not counted yet, before pages say so."""

@@ -1,6 +1,6 @@
 """Where the bars of a graph stand."""
 
-from app.web import graphs
+from pennywire import graphs
 
 
 def test_values_below_zero_hang_from_the_ground_line() -> None:

@@ -1,6 +1,7 @@
-"""`pennywire modem-sim` and `pennywire modem-find`."""
+"""`pennywire modem-sim`, `pennywire modem-find`, `pennywire modem-status` and `pennywire modem-pins`."""
 
 import asyncio
+import dataclasses
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,6 +10,9 @@ from typing import Any, Final
 import click
 import serialx
 
+from pennywire import InvalidSetting
+from pennywire.ui import Answers, gateway
+from pennywire_modem import overview
 from pennywire_modem.line import CannotOpen, find
 from pennywire_modem.script import Behaviour, ModemOptions
 from pennywire_modem.settings import BIT_RATES
@@ -124,3 +128,55 @@ async def _find(devices: Sequence[str]) -> list[tuple[str, int]]:
         found.append((device, line.bit_rate))
         await line.close()
     return found
+
+
+@click.command("modem-status")
+@click.argument("connection")
+@click.pass_obj
+def modem_status(answers: Answers, connection: str) -> None:
+    """Show how the modems of CONNECTION are doing: state, operator, signal, and what their SIM cards sent."""
+    rows = [dataclasses.asdict(row) | {"seen_at": row.seen_at and row.seen_at.isoformat()} for row in overview.rows(gateway(), connection)]
+    columns = {
+        "device": "MODEM",
+        "word": "STATE",
+        "operator": "OPERATOR",
+        "signal_dbm": "DBM",
+        "imsi": "IMSI",
+        "hour_count": "THIS HOUR",
+        "day_count": "THIS DAY",
+        "reason": "WHY",
+    }
+    answers.answer_table(rows, columns, empty="The connection has no modem.")
+
+
+_PINS: Final = "pin/"
+
+
+@click.group("modem-pins")
+def modem_pins() -> None:
+    """Show which SIM cards were sent a PIN that did not open them, and forget it when it has been put right."""
+
+
+@modem_pins.command("list")
+@click.pass_obj
+def list_pins(answers: Answers) -> None:
+    """List the SIM cards whose PIN was tried in vain; the PINs themselves are not kept."""
+    rows = [
+        {"card": key.removeprefix(_PINS), "tried": len(record["tried"]), "left": record["left"]}
+        for key, record in gateway().values("modem", prefix=_PINS).items()
+    ]
+    columns = {"card": "SIM CARD (ICCID)", "tried": "PINS REFUSED", "left": "MAY STILL TRY"}
+    answers.answer_table(rows, columns, empty="No SIM card has refused a PIN.")
+
+
+@modem_pins.command("forget")
+@click.argument("card")
+@click.pass_obj
+def forget_pins(answers: Answers, card: str) -> None:
+    """Forget the PINs that were tried on CARD, and let the gateway try again: you know that the PIN is right now."""
+    if f"{_PINS}{card}" not in gateway().values("modem", prefix=_PINS):
+        raise InvalidSetting("card", f"No PIN was tried in vain on {card}. `pennywire modem-pins list` shows the cards.")
+    gateway().keep("modem", {f"{_PINS}{card}": None})
+    with gateway().write() as session:
+        gateway().audit(session, "forget PINs", f"SIM card {card}")
+    answers.answer({"card": card, "forgotten": True}, f"Forgotten. Stop the connection and start it again, and the PIN is sent to {card}.")

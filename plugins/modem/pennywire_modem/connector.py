@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
-from pennywire import Connector, Link, LinkDown, LinkStopped, Setting, Submission
+from pennywire import CannotStore, Connector, Link, LinkDown, LinkStopped, Setting, Submission
 from pennywire_modem.device import Device
+from pennywire_modem.memory import Tally, device_key
 from pennywire_modem.settings import SETTINGS, ModemSettings, read_modem_settings
 
 #: How long the end of `take` may lag behind the stop of the link. Units: seconds.
@@ -31,28 +33,30 @@ class ModemConnector(Connector):
         """Raises: InvalidSetting for settings that contradict each other."""
         super().__init__(name, values)
         self._modems = read_modem_settings(values)
-        #: Devices whose SIM card refused the PIN. They outlive a run, so that no restart of it spends another attempt.
-        self._pin_spent: set[str] = set()
 
     async def run(self, link: Link) -> None:
         async with asyncio.TaskGroup() as group:
-            await _Flow(self._modems, link, self._pin_spent, group).run()
+            await _Flow(self._modems, link, group).run()
 
 
 class _Flow:
     """One run of a connection: takes work and gives each segment to a modem that is free, in turn."""
 
-    def __init__(self, modems: list[ModemSettings], link: Link, pin_spent: set[str], group: asyncio.TaskGroup) -> None:
+    def __init__(self, modems: list[ModemSettings], link: Link, group: asyncio.TaskGroup) -> None:
         self.link = link
         self._group = group
         self._wake = asyncio.Event()
         self._stopping = False
         self._is_up: bool | None = None
-        self._devices = [Device(modem, self, f"{modem.device}: " if len(modems) > 1 else "", pin_spent) for modem in modems]
+        self._devices = [
+            Device(modem, self, place, f"{modem.device}: " if len(modems) > 1 else "") for place, modem in enumerate(modems, start=1)
+        ]
 
     async def run(self) -> None:
         """Serve until the link is stopped, then finish the segments on their way."""
         running = [self._group.create_task(device.run()) for device in self._devices]
+        running += [self._group.create_task(notebook.run()) for device in self._devices for notebook in device.notebooks]
+        await self._forget_strangers()
         stopped = self._group.create_task(self.link.stopped())
         feeding = self._group.create_task(self._feed())
         await asyncio.wait((stopped, feeding), return_when=asyncio.FIRST_COMPLETED)
@@ -60,8 +64,19 @@ class _Flow:
         self._wake.set()
         await asyncio.wait((feeding,), timeout=_LAST_TAKE_S)
         await asyncio.gather(*(device.drain() for device in self._devices))
+        await asyncio.gather(*(device.leave() for device in self._devices))
         for task in (*running, stopped, feeding):
             task.cancel()
+
+    async def _forget_strangers(self) -> None:
+        """Forget the modems that the connection has no longer, and the SIM cards of which nothing was heard for a day."""
+        known = {device_key(device.settings.device) for device in self._devices}
+        with suppress(CannotStore):
+            modems = await self.link.storage.read()
+            await self.link.storage.write({key: None for key in modems if key.partition("/")[2] not in known})
+            cards = await self.link.plugin_storage.read("sim/")
+            now = datetime.now(UTC)
+            await self.link.plugin_storage.write({key: None for key, kept in cards.items() if not Tally(kept).of_day(now)})
 
     def changed(self, device: Device, reason: str) -> None:
         """The link is up while any modem is; what happens to single ones of a bank stands in the events."""

@@ -56,4 +56,23 @@ class Note:
     line: str
 
 
-Event = Up | Down | Ended | Answered | Failed | Received | Note
+@dataclass(frozen=True, slots=True)
+class PinDue:
+    """The SIM card asks for its PIN: note that it is tried, then call `pin_claimed`."""
+
+    card: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardOpen:
+    """The SIM card asks for no PIN, or no longer."""
+
+    card: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The modem was asked how it is doing."""
+
+
+Event = Up | Down | Ended | Answered | Failed | Received | Note | PinDue | CardOpen | Checked

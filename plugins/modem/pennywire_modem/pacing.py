@@ -4,6 +4,7 @@ Units: seconds of any clock that only moves forward.
 """
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Final
 
 _HOUR_S: Final = 3_600.0
@@ -22,6 +23,15 @@ class Pace:
     def count(self, now: float) -> None:
         """Count one segment that is sent."""
         self._sent.append(now)
+
+    def restore(self, ages_s: Iterable[float], now: float) -> None:
+        """Begin with what was sent before, by how long ago, oldest first."""
+        self._sent.extend(now - age_s for age_s in ages_s)
+
+    @property
+    def is_capped(self) -> bool:
+        """There is a limit for an hour or a day."""
+        return bool(self._caps)
 
     def delay_s(self, now: float) -> float:
         """Return how long to wait for the next segment; 0 if it may go at once."""

@@ -32,12 +32,28 @@ class Facts:
     model: str = ""
     imei: str = ""
     imsi: str = ""
+    iccid: str = ""
     pin_state: str = "READY"
     registration: int = 0
     operator: str = ""
     signal_dbm: int | None = None
     used: int = 0
     capacity: int = 0
+
+    @property
+    def masked_imsi(self) -> str:
+        """The IMSI without what names a person's subscription: its network, and the last two digits."""
+        return f"{self.imsi[:5]}…{self.imsi[-2:]}" if self.imsi else ""
+
+    @property
+    def sim(self) -> str:
+        """A name of the SIM card for what it sends; that of the modem where it does not tell its card's."""
+        return self.imsi or self.imei or "unknown"
+
+    @property
+    def card(self) -> str:
+        """A name of the SIM card that is known while it is locked; that of the modem where it does not tell its card's."""
+        return self.iccid or self.imei or "unknown"
 
     @property
     def registered(self) -> bool:
@@ -52,13 +68,12 @@ class Facts:
         return self.capacity > 0 and self.used >= self.capacity * _NEARLY_FULL
 
     def describe(self) -> str:
-        """Return one line for the operator. The IMSI names a person's subscription, so most of it stays hidden."""
+        """Return one line for the operator."""
         signal = "unknown" if self.signal_dbm is None else f"{self.signal_dbm} dBm"
-        imsi = f"{self.imsi[:5]}…{self.imsi[-2:]}" if self.imsi else "unknown"
         name = " ".join(filter(None, (self.manufacturer, self.model))) or "unknown modem"
         return (
-            f"{name}, IMEI {self.imei or 'unknown'}, IMSI {imsi}, {self.registration_words}, operator {self.operator or 'unknown'},"
-            f" signal {signal}, storage {self.used} of {self.capacity}"
+            f"{name}, IMEI {self.imei or 'unknown'}, IMSI {self.masked_imsi or 'unknown'}, {self.registration_words},"
+            f" operator {self.operator or 'unknown'}, signal {signal}, storage {self.used} of {self.capacity}"
         )
 
 
@@ -108,6 +123,10 @@ def _read_imei(facts: Facts, lines: Sequence[str]) -> None:
 
 def _read_imsi(facts: Facts, lines: Sequence[str]) -> None:
     facts.imsi = _digits(lines)
+
+
+def _read_iccid(facts: Facts, lines: Sequence[str]) -> None:
+    facts.iccid = next((found[0] for line in lines if (found := re.search(r"89[0-9]{16,18}", line))), "")
 
 
 def _read_pin_state(facts: Facts, lines: Sequence[str]) -> None:
@@ -193,6 +212,7 @@ _BEFORE: Final[tuple[Step, ...]] = (
     Step(_always("AT+CGMI"), read=_read_manufacturer),
     Step(_always("AT+CGMM"), read=_read_model),
     Step(_always("AT+CGSN"), read=_read_imei),
+    Step(_always("AT+CCID", "AT+ICCID", "AT^ICCID?"), read=_read_iccid),
     Step(_always("AT+CPIN?"), required=True, read=_read_pin_state, blocks=_pin_blocks),
     Step(_pin, required=True, is_pin=True),
     Step(_always("AT+CIMI"), read=_read_imsi, blocks=_identity_blocks),

@@ -34,6 +34,7 @@ class ModemOptions:
     pin: str = ""
     imei: str = "490154203237518"
     imsi: str = "216301234567890"
+    iccid: str = "8936301234567890123"
     registration: int = 1
     signal: int = 20
     operator: str = "Penny Mobile"

@@ -13,7 +13,7 @@ from pennywire import Accepted, LinkDown, Outcome, OutcomeUnknown, Rejected, Sub
 from pennywire_modem import messages, preparation, tpdu, ussd
 from pennywire_modem.dialogue import SUBMITTED, Answer, Command, Dialogue
 from pennywire_modem.errors import Failure, Fate, read_failure
-from pennywire_modem.events import Answered, Down, Ended, Event, Failed, Note, Up
+from pennywire_modem.events import Answered, CardOpen, Checked, Down, Ended, Event, Failed, Note, PinDue, Up
 from pennywire_modem.inbox import Inbox
 from pennywire_modem.preparation import Facts, Step
 from pennywire_modem.settings import ModemSettings
@@ -33,14 +33,13 @@ _SIGNAL_NEWS_DB: Final = 10
 class Session:
     """One session, from the opened line to its end.
 
-    `utc` is a clock that returns aware UTC. With `pin_spent` the PIN was refused before, and is not sent.
+    `utc` is a clock that returns aware UTC.
     """
 
-    def __init__(self, settings: ModemSettings, *, now: float, utc: Callable[[], datetime], pin_spent: bool = False) -> None:
+    def __init__(self, settings: ModemSettings, *, now: float, utc: Callable[[], datetime]) -> None:
         self.settings = settings
         self.facts = Facts()
         self.state = State.PREPARING
-        self.pin_spent = pin_spent
         self._now = now
         self._utc = utc
         self._events: list[Event] = []
@@ -53,6 +52,8 @@ class Session:
         self._submission: Submission | None = None
         self._doubtful: Submission | None = None
         self._trouble = ""
+        #: Sends the PIN, once it is noted that it is tried.
+        self._send_pin: Callable[[], None] | None = None
         self._reported: tuple[object, ...] = ()
         self._enter(State.PREPARING)
 
@@ -107,6 +108,15 @@ class Session:
         limit_s = self.settings.response_timeout_s
         command = Command(text, self._submitted, self.settings.command_timeout_s, payload=tpdu.frame(pdu), payload_timeout_s=limit_s)
         self._dialogue.ask(command, now=now)
+
+    def pin_claimed(self, refusal: str, now: float) -> None:
+        """Send the PIN that was due, or end where there is a reason not to. It counts as tried from before it is sent."""
+        self._now = now
+        send, self._send_pin = self._send_pin, None
+        if refusal:
+            self.end(refusal, now, blocked=True)
+        elif send is not None and self.state is State.PREPARING:
+            send()
 
     def stored(self, handle: int, now: float) -> None:
         """Say that what `Received` brought is durable: now the modem may forget it."""
@@ -163,11 +173,13 @@ class Session:
             step = self._steps[place]
             commands = tuple(step.commands(self.settings, self.facts))
             if commands:
-                if step.is_pin and self.pin_spent:
-                    self.end(_PIN_REFUSED, self._now, blocked=True)
+                if step.is_pin:
+                    self._send_pin = partial(self._try_step, place, step, commands)
+                    self.tell(PinDue(self.facts.card))
                 else:
                     self._try_step(place, step, commands)
                 return
+        self.tell(CardOpen(self.facts.card))
         self._turn(Turn.PREPARED)
 
     def _try_step(self, place: int, step: Step, commands: tuple[str, ...]) -> None:
@@ -179,13 +191,10 @@ class Session:
             else:
                 self._finish_step(place, step, answer, commands[0])
 
-        # A PIN counts as tried when it is sent: no answer may mean that it was wrong, and the third wrong one locks the card.
-        self.pin_spent = self.pin_spent or step.is_pin
         self.ask(commands[0], done)
 
     def _finish_step(self, place: int, step: Step, answer: Answer, command: str) -> None:
         if answer.ok:
-            self.pin_spent = self.pin_spent and not step.is_pin
             if step.read is not None:
                 step.read(self.facts, answer.lines)
         elif step.is_pin:
@@ -228,6 +237,7 @@ class Session:
         if not answer.ok:
             return
         self._report_facts()
+        self.tell(Checked())
         if self.state is State.REGISTERING:
             if self.facts.registered:
                 self._turn(Turn.REGISTERED)

@@ -17,6 +17,8 @@ from pennywire_modem.tpdu import Deliver, StatusReport, Submit, UserData
 _CTRL_Z: Final = 0x1A
 _ESCAPE: Final = 0x1B
 _BACKSPACE: Final = 0x08
+#: So many wrong PINs lock a SIM card. Source: 3GPP TS 22.022 leaves it to the card; all have three.
+_MOST_PINS: Final = 3
 #: The value of +CNMI with which a TPDU is handed over.
 _DIRECT: Final = {"CMT": 2, "CDS": 1}
 
@@ -41,6 +43,7 @@ class SimulatedModem:
         self.unacknowledged: list[str] = []
         self.storage: dict[int, str] = {}
         self._unread: set[int] = set()
+        self._wrong_pins = 0
         self._utc, self._write, self._unplug, self._later = utc, write, unplug, later
         self._reference = options.first_reference
         self._due: Behaviour | None = None
@@ -94,7 +97,7 @@ class SimulatedModem:
         return self._utc().astimezone(timezone(timedelta(minutes=15 * self.options.zone_quarters)))
 
     def _arrive(self, octets: bytes, *, direct: str, stored: str, indication: int) -> int:
-        """Hand a TPDU over, or store it, as +CNMI asks: <mt> 2 and <ds> 1 hand over. Return its place, or 0. Source: 3GPP TS 27.005 §3.4.1."""
+        """Hand a TPDU over, or store it, as +CNMI asks, and return its place, or 0. Source: 3GPP TS 27.005 §3.4.1."""
         pdu = tpdu.frame(octets, service_centre="+36309888000")
         if indication == _DIRECT[direct]:
             self._write(f"\r\n+{direct}: {',' if direct == 'CMT' else ''}{len(octets)}\r\n{pdu}\r\n".encode())
@@ -222,14 +225,18 @@ class SimulatedModem:
         self._answer()
 
     def ask_pin(self, _found: re.Match[str]) -> None:
-        self._answer(f"+CPIN: {'SIM PIN' if self._locked else 'READY'}")
+        locked = "SIM PUK" if self._wrong_pins >= _MOST_PINS else "SIM PIN"
+        self._answer(f"+CPIN: {locked if self._locked else 'READY'}")
 
     def take_pin(self, found: re.Match[str]) -> None:
         self.pins_tried.append(found[1])
-        if found[1] == self.options.pin:
-            self._locked = False
+        if self._wrong_pins >= _MOST_PINS:
+            self._fail("CME", 12)
+        elif found[1] == self.options.pin:
+            self._locked, self._wrong_pins = False, 0
             self._answer()
         else:
+            self._wrong_pins += 1
             self._fail("CME", 16)
 
     def set_indications(self, found: re.Match[str]) -> None:
@@ -314,7 +321,7 @@ def _fixed(*lines: str) -> Callable[[SimulatedModem, re.Match[str]], None]:
     return lambda modem, _found: modem._answer(*lines)  # noqa: SLF001  # the table belongs to the class
 
 
-_ALLOWED_WHILE_LOCKED = re.compile(r"$|[EZ&]|\+CPIN|\+CMEE|\+CG|\+CFUN", re.IGNORECASE)
+_ALLOWED_WHILE_LOCKED = re.compile(r"$|[EZ&]|\+CPIN|\+CCID|\+CMEE|\+CG|\+CFUN", re.IGNORECASE)
 _TABLE: Final[dict[str, Callable[[SimulatedModem, re.Match[str]], None]]] = {
     r"": SimulatedModem.do_nothing,
     r"E([01]?)": SimulatedModem.set_echo,
@@ -325,6 +332,7 @@ _TABLE: Final[dict[str, Callable[[SimulatedModem, re.Match[str]], None]]] = {
     r"\+CGMM": _fixed("Simulated Modem"),
     r"\+CGMR": _fixed("1.0"),
     r"\+CGSN": lambda modem, _found: modem.tell("imei"),
+    r"\+CCID": lambda modem, _found: modem._answer(f"+CCID: {modem.options.iccid}"),  # noqa: SLF001  # the table belongs to the class
     r"\+CIMI": lambda modem, _found: modem.tell("imsi"),
     r"\+CPIN\?": SimulatedModem.ask_pin,
     r'\+CPIN="?([0-9]+)"?': SimulatedModem.take_pin,

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from pennywire_modem.settings import SETTINGS, ModemSettings, read_modem_setting
 from pennywire_modem.simulator import ModemSimulator
 
 from pennywire import read_settings
-from pennywire.testing import FakeLink
+from pennywire.testing import FakeLink, FakeValues
 
 #: Short pauses, so that no test waits for one.
 QUICK = {"reopen_pause_s": 0.01, "bit_rate": "115200", "command_timeout_s": 20, "own_number": "+36209999999"}
@@ -38,16 +38,25 @@ class Served:
         await asyncio.wait_for(self.task, TIMEOUT_S)
 
 
+@dataclass(slots=True)
+class Memory:
+    """What outlives a connector: give it to two of them, and the second is a restart."""
+
+    modems: FakeValues = field(default_factory=FakeValues)
+    cards: FakeValues = field(default_factory=FakeValues)
+
+
 Serve = Callable[..., AbstractAsyncContextManager[Served]]
 
 
 @asynccontextmanager
 async def serve_modem(
-    options: ModemOptions | None = None, *, wait: bool = True, port: int | None = None, **given: Any
+    options: ModemOptions | None = None, *, wait: bool = True, port: int | None = None, memory: Memory | None = None, **given: Any
 ) -> AsyncIterator[Served]:
     """Run a connector at a simulated modem; at the end both are stopped, and nothing that was taken may be left without a word."""
     async with ModemSimulator(options or ModemOptions(), port=port) as simulator:
-        link = FakeLink()
+        memory = memory or Memory()
+        link = FakeLink(storage=memory.modems, plugin_storage=memory.cards)
         values = read_settings(SETTINGS, {"device": simulator.device, **QUICK, **given})
         served = Served(link, simulator, asyncio.create_task(ModemConnector("test", values).run(link)))
         try:
@@ -59,6 +68,12 @@ async def serve_modem(
         finally:
             served.task.cancel()
             await asyncio.gather(served.task, return_exceptions=True)
+
+
+@pytest.fixture
+def memory() -> Memory:
+    """Remember nothing yet."""
+    return Memory()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from pennywire.testing import FakeLink, make_submissions
 
 def test_the_plugin_brings_its_kind_and_its_commands() -> None:
     assert [kind.kind for kind in register_connectors()] == ["modem"]
-    assert [command.name for command in register_commands()] == ["modem-sim", "modem-find"]
+    assert [command.name for command in register_commands()] == ["modem-sim", "modem-find", "modem-status", "modem-pins"]
     assert all(command.target.startswith(package) for command in register_commands())
 
 

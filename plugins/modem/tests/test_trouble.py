@@ -17,6 +17,7 @@ STEPS = (
     "AT+CGMI",
     "AT+CGMM",
     "AT+CGSN",
+    "AT+CCID",
     "AT+CPIN?",
     "AT+CIMI",
     "AT+CMGF",
