@@ -28,6 +28,7 @@ from app.web import (
     credit,
     errors,
     filters,
+    first_run,
     home,
     keys,
     mail,
@@ -60,6 +61,7 @@ _LOG = logging.getLogger("pennywire.web")
 
 _SCREENS = (
     home,
+    first_run,
     messages,
     message,
     compose,

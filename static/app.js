@@ -131,6 +131,29 @@ document.addEventListener("dragend", () => {
   dragged = null;
 });
 
+// A form that calls the HTTP API from here, and shows the answer as it came.
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (!form.dataset.try) return;
+  event.preventDefault();
+  const { key, destination, text, dry_run: dry } = form.elements;
+  const output = form.querySelector("output");
+  output.textContent = "…";
+  try {
+    const answer = await fetch(form.dataset.try, {
+      method: "POST",
+      credentials: "omit",
+      headers: { Authorization: `Bearer ${key.value}`, "Content-Type": "application/json", "Idempotency-Key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` },
+      body: JSON.stringify({ destination: destination.value, text: text.value, dry_run: dry.checked }),
+    });
+    const said = document.createElement("pre");
+    said.textContent = `HTTP ${answer.status}\n\n${JSON.stringify(await answer.json(), null, 2)}`;
+    output.replaceChildren(said);
+  } catch (error) {
+    output.textContent = `The gateway could not be reached: ${error.message}`;
+  }
+});
+
 document.documentElement.classList.add("live");
 if (navigator.clipboard) for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
 localise(document);

@@ -23,6 +23,7 @@ from app.administration.approvals import (
     reject,
     second_person_above,
 )
+from app.administration.beginning import LOOPBACK, add_first_route, route_names, start_loopback
 from app.administration.changes import Conflict, InvalidField, NotThere, audit, changed
 from app.administration.connections import (
     MASK,
@@ -49,7 +50,15 @@ from app.administration.keys import (
 )
 from app.administration.labels import LONGEST_LABEL, read_credit_line, set_currency_label
 from app.administration.mail import MAIL_SETTINGS, mail_server, set_mail, shown_mail, trial_mail
-from app.administration.options import GATEWAY_SETTINGS, callback_hosts, checked_option, set_gateway_options, set_option, set_plugin
+from app.administration.options import (
+    GATEWAY_SETTINGS,
+    TIME_ZONE,
+    callback_hosts,
+    checked_option,
+    set_gateway_options,
+    set_option,
+    set_plugin,
+)
 from app.administration.period_limits import (
     PERIODS,
     UNITS,
@@ -101,6 +110,7 @@ __all__ = [
     "DEFAULT_SCOPES",
     "GATEWAY_SETTINGS",
     "LONGEST_LABEL",
+    "LOOPBACK",
     "MAIL_SETTINGS",
     "MASK",
     "MAXIMUM_PASSWORD_LENGTH",
@@ -111,6 +121,7 @@ __all__ = [
     "ROLES",
     "SCOPES",
     "SETUP_LIFETIME",
+    "TIME_ZONE",
     "UNITS",
     "USER_KINDS",
     "Conflict",
@@ -124,6 +135,7 @@ __all__ = [
     "Warnings",
     "account_of",
     "add_connection",
+    "add_first_route",
     "add_key",
     "add_user",
     "allot",
@@ -171,6 +183,7 @@ __all__ = [
     "remove_application",
     "remove_limit",
     "revoke_key",
+    "route_names",
     "rule_kind",
     "save_route",
     "save_rule",
@@ -196,6 +209,7 @@ __all__ = [
     "shown_mail",
     "shown_plugin_settings",
     "shown_settings",
+    "start_loopback",
     "stored_plugin_settings",
     "stored_settings",
     "suspend_account",

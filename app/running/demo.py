@@ -10,12 +10,11 @@ from sqlalchemy.orm import Session
 
 from app import administration, ledger
 from app.core import Core
-from app.models import ApiKey, Option, Route, ServiceConnection, User
+from app.models import ApiKey, Option, User
 from pennywire import Direction
 
 ACTOR = "demo"
 CREDIT_UC = 100 * ledger.MICRO
-CONNECTION = "loopback"
 KEY_LABEL = "demo"
 ROUTE = "demo"
 OPTION = "demo_username"
@@ -76,19 +75,12 @@ def _network(session: Session, core: Core, username: str, now: datetime) -> None
     Without other routes they are for everybody. Beside an operator's own, the customer's messages go to the loopback first of
     all, and nobody else's do: a demonstration must not spend real credit at a real network, nor lose real messages.
     """
-    present = (ServiceConnection.name == CONNECTION, ServiceConnection.retired_at.is_(None))
-    if session.execute(select(ServiceConnection.id).where(*present)).scalar() is None:
-        administration.add_connection(session, CONNECTION, "loopback", {}, plugins=core.plugins, vault=core.vault, now=now, actor=ACTOR)
-    administration.set_desired(session, CONNECTION, "started", plugins=core.plugins, now=now, actor=ACTOR)
-    outbound, inbound = (_route_names(session, direction) for direction in (Direction.OUTBOUND, Direction.INBOUND))
-    common: dict[str, Any] = {"plugins": core.plugins, "now": now, "actor": ACTOR}
+    by: dict[str, Any] = {"plugins": core.plugins, "now": now, "actor": ACTOR}
+    administration.start_loopback(session, vault=core.vault, **by)
+    outbound = administration.route_names(session, Direction.OUTBOUND)
     if ROUTE not in outbound:
         conditions = [{"kind": "user", "settings": {"usernames": username}}] if outbound else []
-        made = administration.save_route(session, Direction.OUTBOUND, ROUTE, targets=[CONNECTION], conditions=conditions, **common)
+        targets = [administration.LOOPBACK]
+        made = administration.save_route(session, Direction.OUTBOUND, ROUTE, targets=targets, conditions=conditions, **by)
         administration.move_route(session, made.id, 0, now=now, actor=ACTOR)
-    if not inbound:
-        administration.save_route(session, Direction.INBOUND, ROUTE, targets=[username], **common)
-
-
-def _route_names(session: Session, direction: Direction) -> set[str]:
-    return set(session.scalars(select(Route.name).where(Route.direction == direction.value)))
+    administration.add_first_route(session, Direction.INBOUND, ROUTE, username, **by)

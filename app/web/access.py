@@ -30,6 +30,8 @@ class Rule:
 
 RULES: dict[str, Rule] = {
     "home.index": Rule(EVERYONE),
+    "first_run.index": Rule(ADMINISTRATOR),
+    "first_run.step": Rule(ADMINISTRATOR, ADMINISTRATOR),
     "sign_in.out": Rule(write=EVERYONE),
     "profile.password": Rule(EVERYONE, EVERYONE),
     "messages.folder": Rule(EVERYONE),

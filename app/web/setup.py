@@ -36,8 +36,8 @@ def show(token: str) -> str | Response | tuple[str, int]:
             return render_template("sign_in/setup_over.html"), 404
         else:
             sessions.begin(context.snapshot().users_by_id[user.id], now=context.now())
-            flash("Welcome. You are the administrator of this gateway.")
-            return redirect(url_for("home.index"), 303)
+            flash("You are the administrator of this gateway.")
+            return redirect(url_for("first_run.index"), 303)
     return render_template("sign_in/setup.html", form=form), 422 if form.errors else 200
 
 

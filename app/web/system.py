@@ -8,7 +8,7 @@ from app import administration, nightly, verify
 from app.administration import GATEWAY_SETTINGS, InvalidField
 from app.models import AuditEntry
 from app.plugins import all_infos
-from app.web import context, pages
+from app.web import context, pages, samples
 from app.web.database import db
 from app.web.forms import Form
 from app.web.pages import PAGE_SIZE
@@ -39,8 +39,41 @@ def switch_plugin(name: str) -> str | Response:
 
 @screen.get("/system/http-api")
 def http_api() -> str:
-    """Show how programs send and receive, in lines that work as they stand."""
-    return render_template("system/http_api.html", base=request.host_url.rstrip("/"), view=context.user())
+    """Show how programs send and receive, in the language that the visitor chose, and in the name of the user he chose."""
+    snapshot, staff = context.snapshot(), context.user().role != "customer"
+    view = (snapshot.user(request.args.get("user", "")) if staff else None) or context.user()
+    language = request.args.get("language", "")
+    language = language if language in samples.LANGUAGES else next(iter(samples.LANGUAGES))
+    write = samples.LANGUAGES[language]
+    modern, old = _calls(request.host_url, view.username)
+    return render_template(
+        "system/http_api.html",
+        view=view,
+        language=language,
+        languages=list(samples.LANGUAGES),
+        users=sorted((each.username for each in snapshot.users.values()), key=str.lower)[:500] if staff else [],
+        modern=[(title, write(call)) for title, call in modern],
+        legacy=[(title, write(call)) for title, call in old],
+    )
+
+
+def _calls(base: str, username: str) -> tuple[list[tuple[str, samples.Call]], list[tuple[str, samples.Call]]]:
+    """Return the calls that most programs make: of the modern API, and of the legacy one."""
+    key, password = "YOUR_KEY", "YOUR_PASSWORD"
+    body = {"destination": "+36201234567", "text": "Hello"}
+    modern = [
+        ("Send a message", samples.modern(base, "messages", key, body, {"Idempotency-Key": "order-4711"})),
+        ("See what became of it", samples.modern(base, "messages/MESSAGE_ID", key)),
+        ("Credit", samples.modern(base, "account", key)),
+    ]
+    sent = {"recipient": "+36201234567", "messagetype": "SMS:TEXT", "messagedata": "Hello"}
+    fetched = {"folder": "inbox", "limit": "10", "afterdownload": "delete"}
+    old = [
+        ("Send a message", samples.legacy(base, username, password, "sendmessage", **sent)),
+        ("Fetch incoming messages", samples.legacy(base, username, password, "receivemessage", **fetched)),
+        ("Credit", samples.legacy(base, username, password, "getcredits")),
+    ]
+    return modern, old
 
 
 @screen.get("/system/ledger-check")

@@ -124,6 +124,30 @@ def test_a_customer_signs_in_sends_and_makes_a_key(gateway: dict[str, str], visi
     expect(page.locator("#made")).to_have_text(re.compile("^pw_"))
 
 
+def test_the_first_minute_and_the_first_call(gateway: dict[str, str], visit: Any) -> None:
+    """Four steps after the set-up link the first message is delivered; the key that was shown opens the API."""
+    visitor = visit(gateway["address"])
+    page = visitor.page
+    set_up(visitor, gateway["setup_link"])
+    field(page, "Home country's calling code").fill("36")
+    page.get_by_role("button", name="Save and go on").click()
+    page.get_by_role("button", name="Use the loopback network").click()
+    field(page, "User name").fill("shop")
+    page.get_by_role("button", name="Add the user").click()
+    key = page.locator("dd").filter(has_text=re.compile("^pw_")).inner_text()
+    page.get_by_role("link", name="Go on").click()
+    page.get_by_role("button", name="Send it").click()
+    expect(page.locator("#live .steps > .good")).to_contain_text("delivered")
+
+    visitor.open("/system/http-api?user=shop&language=Python")
+    page.get_by_label("API key").fill(key)
+    page.get_by_label("Recipient").fill("06 30 123 4567")
+    page.get_by_role("button", name="Call").click()
+    expect(page.locator("output")).to_contain_text("HTTP 200")
+    expect(page.locator("output")).to_contain_text('"destination": "+36301234567"')
+    expect(page.locator("output")).to_contain_text('"available": "99"')
+
+
 def test_everything_essential_works_without_a_script(gateway: dict[str, str], visit: Any) -> None:
     visitor = visit(gateway["address"], script=False)
     page = visitor.page

@@ -15,6 +15,8 @@ ROLES = {A: "root", O: "olga", U: "udo", C: "anna"}
 #: Endpoint: address of an object of anna's, who may read, who may write. The customer is anna.
 TABLE: dict[str, tuple[str, str, str]] = {
     "home.index": ("/", "AOUC", ""),
+    "first_run.index": ("/welcome", "A", ""),
+    "first_run.step": ("/welcome/country", "A", "A"),
     "sign_in.out": ("/sign-out", "", "AOUC"),
     "profile.password": ("/profile/password", "AOUC", "AOUC"),
     "messages.folder": ("/messages/sent", "AOUC", ""),

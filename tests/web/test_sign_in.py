@@ -178,7 +178,7 @@ def test_the_setup_link_makes_the_administrator_and_signs_him_in(site: Any, link
 
     answer = browser.post(link, data={"username": "boss", "password": "first password", "repeated": "first password"})
 
-    assert answer.headers["Location"] == "/"
+    assert answer.headers["Location"] == "/welcome"
     assert browser.get("/system/audit").status_code == 200
     assert site.core.snapshots.reload().users["boss"].role == "administrator"
 

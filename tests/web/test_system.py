@@ -118,6 +118,16 @@ def test_ready_lines_name_the_user_and_this_host(site: Any, read: Any) -> None:
     assert "username=root&password=YOUR_PASSWORD" in page
 
 
+def test_programs_are_shown_in_the_chosen_language_and_for_the_chosen_user(busy: Any, read: Any) -> None:
+    staff = read(busy.client().get("/system/http-api?language=Python&user=anna"))
+    customer = read(busy.client("anna").get("/system/http-api?user=root&language=Cobol"))
+
+    assert 'urllib.request.Request("http://localhost/api/v1/account")' in staff
+    assert "username=anna&password=YOUR_PASSWORD" in staff
+    assert "username=anna&password=YOUR_PASSWORD" in customer
+    assert "curl http://localhost/api/v1/account" in customer
+
+
 def test_traffic_is_counted_by_day_and_state(busy_both: Any, read: Any) -> None:
     page = read(busy_both.client().get("/reports/traffic?days=7"))
 
