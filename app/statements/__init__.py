@@ -15,7 +15,7 @@ from app.statements.intervals import (
 )
 from app.statements.month_end import AccountMonth, Traffic, account_months, all_account_months, traffic
 from app.statements.rows import Item, Reader, items, items_page, one_session, place_of
-from app.statements.sealing import FIGURES, Seal, SealFinding, recheck, seal
+from app.statements.sealing import FIGURES, Passed, Seal, SealFinding, recheck, seal
 from app.statements.sums import (
     NotForStatements,
     closed_statements,
@@ -55,6 +55,7 @@ __all__ = [
     "Line",
     "Month",
     "NotForStatements",
+    "Passed",
     "Reader",
     "Seal",
     "SealFinding",

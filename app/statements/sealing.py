@@ -6,11 +6,10 @@ The rows that debit the account come first, then those that credit it, each by d
 
 import hashlib
 import json
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 
 from sqlalchemy import BindParameter, bindparam, select, text
@@ -99,14 +98,16 @@ class _Hashing:
     reserved_uc: int = 0
 
     def add(self, side: str, rows: Sequence[AnyRow]) -> None:
-        """Take rows of one side, in their order. Many at once, because a check passes every row of the ledger here."""
-        lines, ids = [row.line for row in rows], [row.id for row in rows]
+        """Take rows of one side, in their order. By the column, because a check passes every row of the ledger here."""
+        if not rows:
+            return
+        _accounts, _moments, ids, lines, balances, reservations = zip(*rows, strict=True)
         (self.debits if side == "debit" else self.credits).update(("\n".join(lines) + "\n").encode())
         self.row_count += len(rows)
         self.first_id = min(ids) if self.first_id is None else min(self.first_id, *ids)
         self.last_id = max(ids) if self.last_id is None else max(self.last_id, *ids)
-        self.balance_uc += int(sum(row.balance_uc for row in rows))
-        self.reserved_uc += int(sum(row.reserved_uc for row in rows))
+        self.balance_uc += int(sum(balances))
+        self.reserved_uc += int(sum(reservations))
 
     def seal(self) -> Seal:
         rows = hashlib.sha256(self.debits.digest() + self.credits.digest()).hexdigest()
@@ -141,7 +142,8 @@ _MOMENTS: tuple[BindParameter[Any], ...] = (bindparam("at", type_=Instant()), bi
 def _columns(session: Session, side: str) -> str:
     moment = _MICROSECONDS[session.get_bind().dialect.name]
     return (
-        f"id, {moment} AS moment, {_LINE.format(moment=moment)} AS line, {_BALANCE[side]} AS balance_uc, {_RESERVED[side]} AS reserved_uc"
+        f"{side}_id AS account_id, {moment} AS moment, id, {_LINE.format(moment=moment)} AS line, "
+        f"{_BALANCE[side]} AS balance_uc, {_RESERVED[side]} AS reserved_uc"
     )
 
 
@@ -165,6 +167,10 @@ class SealFinding:
     found: str
 
 
+Passed = Callable[[int, int], None]
+"""Called after each tenth of the rows of closed months with how many were read, and of how many."""
+
+
 @dataclass(slots=True)
 class _Chapter:
     """A closed month with what its rows came to. Moments are microseconds since 1970."""
@@ -175,15 +181,20 @@ class _Chapter:
     gathered: _Hashing = field(default_factory=_Hashing)
 
 
-def recheck(session: Session) -> Iterator[SealFinding]:
+def recheck(session: Session, passed: Passed = lambda _done, _total: None) -> Iterator[SealFinding]:
     """Compute every closed month again from the rows, in one pass over the ledger, and yield what differs."""
     rows = session.execute(select(_CLOSED).order_by(_CLOSED.c.account_id, _CLOSED.c.ends_at)).all()
     if not rows:
         return
     chapters = [_Chapter(row, to_microseconds(row.started_at), to_microseconds(row.ends_at)) for row in rows]
     before: dict[int, _Hashing] = {}
+    done, total, told = 0, sum(row.row_count for row in rows), 0
     for side in ("debit", "credit"):
-        _read_all(session, side, chapters, before)
+        for count in _read_all(session, side, chapters, before):
+            done += count
+            if (tenths := min(10 * done // max(total, 1), 10)) > told:
+                told = tenths
+                passed(min(done, total), total)
     names = {row.id: row.name for row in session.execute(select(Account.id, Account.name))}
     previous: _Chapter | None = None
     for chapter in chapters:
@@ -194,33 +205,44 @@ def recheck(session: Session) -> Iterator[SealFinding]:
         previous = chapter
 
 
-def _read_all(session: Session, side: str, chapters: Sequence[_Chapter], before: dict[int, _Hashing]) -> None:
-    """Hand every row to the month that it lies in; the rows come in the order of the months. What lies before an account's first
-    month is what that one opens with."""
+def _read_all(session: Session, side: str, chapters: Sequence[_Chapter], before: dict[int, _Hashing]) -> Iterator[int]:
+    """Hand every row to the month that it lies in, and yield how many there were, page by page; the rows come in the order of the
+    months. What lies before an account's first month is what that one opens with."""
     sql = (
-        f"SELECT {side}_id AS account_id, {_columns(session, side)} FROM transfers "  # noqa: S608  # our own text
+        f"SELECT {_columns(session, side)} FROM transfers "  # noqa: S608  # our own text
         f"WHERE {side}_id BETWEEN :first AND :last AND {_RECEIVED[side]} ORDER BY {side}_id, at, id"
     )
     values = {"first": chapters[0].row.account_id, "last": chapters[-1].row.account_id}
     ends = [(chapter.row.account_id, chapter.ends) for chapter in chapters]
-    with session.execute(text(sql), values, execution_options={"yield_per": PAGE}) as found:
-        for page in found.partitions():
-            # Rows up to the end of one chapter belong together: to it, or they lie before the first of its account.
-            for index, rows in groupby(page, lambda row: bisect_right(ends, (row.account_id, row.moment))):
+    # Not by `yield_per`, which does nothing for a statement of text: all rows would be in memory, and come one by one.
+    with session.execute(text(sql), values, execution_options={"stream_results": True}) as found:
+        for page in found.partitions(PAGE):
+            start = 0
+            while start < len(page):
+                # Rows up to the end of one chapter belong together: to it, or they lie before the first of its account.
+                index = bisect_right(ends, _place(page[start]))
                 if index == len(chapters):
+                    yield start
                     return
-                _hand_over(chapters, index, side, list(rows), before)
+                end = bisect_left(page, ends[index], start, key=_place)
+                _hand_over(chapters, index, side, page[start:end], before)
+                start = end
+            yield len(page)
+
+
+def _place(row: AnyRow) -> tuple[int, int]:
+    return row.account_id, row.moment
 
 
 def _hand_over(chapters: Sequence[_Chapter], index: int, side: str, rows: Sequence[AnyRow], before: dict[int, _Hashing]) -> None:
     """Give rows that end before a chapter does to it; what lies before an account's first month is kept apart."""
     chapter = chapters[index]
     account_id, first = chapter.row.account_id, index == 0 or chapters[index - 1].row.account_id != chapter.row.account_id
-    own = [row for row in rows if row.account_id == account_id]
-    if inside := [row for row in own if row.moment >= chapter.started]:
-        chapter.gathered.add(side, inside)
-    if first and (earlier := [row for row in own if row.moment < chapter.started]):
-        before.setdefault(account_id, _Hashing()).add(side, earlier)
+    own = bisect_left(rows, account_id, key=lambda row: row.account_id)
+    inside = bisect_left(rows, (account_id, chapter.started), own, key=_place)
+    chapter.gathered.add(side, rows[inside:])
+    if first:
+        before.setdefault(account_id, _Hashing()).add(side, rows[own:inside])
 
 
 def _differences(subject: str, chapter: _Chapter, previous: _Chapter | None, before: _Hashing) -> Iterator[SealFinding]:

@@ -12,14 +12,16 @@ from sqlalchemy.orm import Session
 
 from app.identifiers import public_id
 from app.ledger import format_credits
-from app.statements import recheck
+from app.statements import Passed, recheck
 from app.verify.statements import STATEMENTS, TOTALS, Statement, Unit
 
 EXAMPLES = 100
 """Most findings of one kind that are returned; all are counted."""
 
+MONTHS_TITLE = "Closed months are what their rows say"
+
 Progress = Callable[[str, int, int], None]
-"""Called before each check with its title, its index and the number of checks."""
+"""Called before each check with its title, its index and the number of checks; while closed months are read, again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,11 @@ def verify(session: Session, *, progress: Progress | None = None) -> Verificatio
     Shape: `session` has not been used yet in its transaction: the whole check sees one state of the database.
     """
     _see_one_state(session)
-    return _with_closed_months(session, compare(session, STATEMENTS, progress))
+    count = len(STATEMENTS) + 1
+    told: Progress = progress or (lambda _title, _index, _count: None)
+    result = compare(session, STATEMENTS, lambda title, index, _count: told(title, index, count))
+    told(MONTHS_TITLE, count - 1, count)
+    return _with_closed_months(session, result, lambda done, total: told(f"{MONTHS_TITLE}: {done:,} of {total:,} rows", count - 1, count))
 
 
 CLOSED_MONTHS: Mapping[str, str] = {
@@ -62,10 +68,10 @@ CLOSED_MONTHS: Mapping[str, str] = {
 }
 
 
-def _with_closed_months(session: Session, result: Verification) -> Verification:
+def _with_closed_months(session: Session, result: Verification, passed: Passed) -> Verification:
     """Add what the rows say of closed months; all of them are computed again in one pass."""
     findings, counts = list(result.findings), dict(result.counts)
-    for item in recheck(session):
+    for item in recheck(session, passed):
         counts[item.kind] = counts.get(item.kind, 0) + 1
         if counts[item.kind] <= EXAMPLES:
             findings.append(Finding(item.kind, item.subject, item.expected, item.found))

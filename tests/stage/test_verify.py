@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app import administration
 from app.lifecycle import ChargeOn, NoCredit, Remedy, Terms
-from app.verify import EXAMPLES, Verification, compare, verify, verify_balances
+from app.verify import EXAMPLES, MONTHS_TITLE, Verification, compare, verify, verify_balances
 from app.verify.statements import STATEMENTS
 from app.withdrawals import cancel
 from pennywire import Accepted, Draft, Incoming, OutcomeUnknown, Rejected, Report, ReportState
@@ -311,4 +311,5 @@ def test_progress_is_told_before_each_check(history: World) -> None:
     with history.core.database.read() as session:
         verify(session, progress=lambda *step: told.append(step))
 
-    assert told == [(statement.title, index, len(STATEMENTS)) for index, statement in enumerate(STATEMENTS)]
+    count = len(STATEMENTS) + 1
+    assert told == [*((statement.title, index, count) for index, statement in enumerate(STATEMENTS)), (MONTHS_TITLE, count - 1, count)]

@@ -77,6 +77,29 @@ def test_a_planted_fault_is_found(books: Books, fault: str) -> None:
     assert found[0].subject.startswith("statement 2026-03 of user:")
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_months_of_several_accounts_are_checked_page_by_page(books: Books, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages end where they will: between accounts, months and sides. Rows before the first month and after the last pass too."""
+    books.world.user("bela", credit="7")
+    books.top_up("10", at(2, 3))
+    for month in (3, 4, 5):
+        books.top_up("2", at(month, 2))
+        books.end(books.charge("1", at(month, 3)), "1", "1", at(month, 3))
+        books.correct("-1", at(month, 4))
+    books.close("2026-04", at(5, 2))
+    monkeypatch.setattr("app.statements.sealing.PAGE", size)
+    told: list[tuple[int, int]] = []
+
+    with books.world.core.database.read() as session:
+        found = list(statements.recheck(session, lambda done, total: told.append((done, total))))
+
+    row_count = sum(row.row_count for row in books.closed())
+    assert found == []
+    assert told == sorted(told)
+    assert told[-1] == (row_count, row_count)
+    assert len(told) <= 10
+
+
 def test_the_ledger_check_computes_closed_months_again(books: Books) -> None:
     books.top_up("10", at(3, 2))
     books.close("2026-03", at(4, 2))
