@@ -40,9 +40,12 @@ class Graph:
         return self.bars[0].label, self.bars[len(self.bars) // 2].label, self.bars[-1].label
 
 
-def draw(labels: Sequence[str], values: Sequence[int], shown: Sequence[str]) -> Graph:
-    """Return the bars of a series; values below zero hang from the ground line. Shape: there is at least one."""
-    highest, lowest = max(*values, 0, 1) if max(values) > 0 else 0, min(*values, 0)
+def draw(labels: Sequence[str], values: Sequence[int], shown: Sequence[str], *, full: int = 0) -> Graph:
+    """Return the bars of a series; values below zero hang from the ground line. Shape: there is at least one.
+
+    The highest bar fills the drawing, unless it is less than `full`.
+    """
+    highest, lowest = max(*values, full, 1) if max(values) > 0 else 0, min(*values, 0)
     span = max(highest - lowest, 1)
     usable = HEIGHT - TOP
     ground = round(TOP + usable * highest / span, 2) if highest > 0 or lowest < 0 else float(HEIGHT)

@@ -26,6 +26,12 @@ def test_the_largest_amounts_fit() -> None:
     assert drawn.bars[1].height == graphs.LEAST
 
 
+def test_a_series_with_a_scale_of_its_own_does_not_fill_the_drawing() -> None:
+    drawn = graphs.draw(["a"], [31], ["-82 dBm"], full=62)
+
+    assert drawn.bars[0].height == round((graphs.HEIGHT - graphs.TOP) / 2, 2)
+
+
 def test_shares_reach_as_far_as_the_largest() -> None:
     assert graphs.shares([4, 2, -1, 0]) == [100.0, 50.0, 25.0, 0.0]
     assert graphs.shares([]) == []

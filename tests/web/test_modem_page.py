@@ -53,7 +53,7 @@ def test_each_modem_has_a_row_with_what_its_card_sent_of_its_cap(bank: Site) -> 
     assert "&lt;Penny&gt; Mobile" in page
     assert "of 10</span>" in page
     assert "of 1,000</span>" in page
-    assert page.count("7 <span") == 2
+    assert page.count("<span>7 <span") == 2
 
 
 def test_the_history_is_a_graph_and_a_table(bank: Site) -> None:

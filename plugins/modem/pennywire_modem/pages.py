@@ -9,8 +9,8 @@ from pennywire.ui import allow, gateway
 from pennywire_modem import overview
 from pennywire_modem.overview import Sample
 
-#: +CSQ begins here: the ground line of the graph. Units: dBm. Source: 3GPP TS 27.007 §8.5.
-_LEAST_DBM = -113
+#: +CSQ begins and ends here: ground line and height of the graph. Units: dBm. Source: 3GPP TS 27.007 §8.5.
+_LEAST_DBM, _MOST_DBM = -113, -51
 
 screen = Blueprint("modem", __name__, template_folder="templates")
 
@@ -35,11 +35,12 @@ def panels_of(connection: str) -> Sequence[Panel]:
     found = [Panel("Modems" if len(rows) > 1 else "Modem", "modem/bank.html", {"rows": rows, "connection": connection})]
     if histories:
         drawn = [(device, _draw(samples), samples) for device, samples in histories]
-        found.append(Panel("Signal and identities so far", "modem/history.html", {"histories": drawn}))
+        found.append(Panel("Signal so far", "modem/history.html", {"histories": drawn, "ends": (_LEAST_DBM, _MOST_DBM)}))
     return found
 
 
 def _draw(samples: Sequence[Sample]) -> graphs.Graph:
     labels = [current_app.jinja_env.filters["at"](sample.at) for sample in samples]
     heights = [max(sample.signal_dbm - _LEAST_DBM, 1) if sample.signal_dbm is not None else 0 for sample in samples]
-    return graphs.draw(labels, heights, [f"{sample.signal_dbm} dBm" if sample.signal_dbm is not None else "unknown" for sample in samples])
+    shown = [f"{sample.signal_dbm} dBm" if sample.signal_dbm is not None else "unknown" for sample in samples]
+    return graphs.draw(labels, heights, shown, full=_MOST_DBM - _LEAST_DBM)
