@@ -22,6 +22,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 from werkzeug.security import check_password_hash, generate_password_hash
 
+from app.administration import check_second_factor
 from app.core import Core
 from app.models import Throttle
 from app.refusals import RequestRefused
@@ -50,6 +51,7 @@ _IPV6_NETWORK_BITS = 64
 _LOG = logging.getLogger("pennywire.authentication")
 
 _WRONG = "The user name or the password is wrong. Check both; they are case-sensitive."
+_WRONG_CODE = "The code is wrong, or it was used already. Wait for the next one of your app, or use a recovery code."
 _WRONG_KEY = "The API key is wrong or was revoked. Make a fresh one on the user's page."
 
 
@@ -115,6 +117,29 @@ class Authenticator:
         Raises: RequestRefused (unauthenticated, too_many_attempts, user_suspended), Unavailable.
         """
         return self._checked(replace(user, password_hash=password_hash), user.username, (password,), address)
+
+    def second_factor(self, user: UserView, code: str, *, address: str) -> None:
+        """Take a code of the user's app, or a recovery code, once. Who asks knows the password, so failures count from everywhere.
+
+        Raises: RequestRefused (unauthenticated, too_many_attempts), Unavailable, CannotDecrypt.
+        """
+        now, vault = self._core.clock(), self._core.vault
+        keys = (f"factor {user.username}", f"address {_network(address)}")
+
+        def work(session: Session) -> bool:
+            # Those who try at the same time stand in line behind this row.
+            _locked_row(session, keys[0], now)
+            _refuse_blocked(session, keys, now)
+            right = check_second_factor(session, user.id, code, vault=vault, now=now, actor=user.username)
+            if right:
+                _forget(session, keys[0])
+            else:
+                self._count_failure(session, keys, now)
+            return right
+
+        if not self._core.database.run(work):
+            _LOG.info("refused a second factor of %s from %s", user.username, _printable(address))
+            raise RequestRefused("unauthenticated", _WRONG_CODE)
 
     def key(self, token: str, *, address: str) -> KeyHolder:
         """Return whose API key this is and what it opens. A key is too long to be guessed, so nothing is counted.

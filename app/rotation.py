@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.administration import audit, changed
 from app.db import Database
-from app.models import ApplicationRow, Option, PluginSettings, PricingRow, ServiceConnection
+from app.models import ApplicationRow, Option, PluginSettings, PricingRow, SecondFactor, ServiceConnection
 from app.secrets import MARK, CannotDecrypt, Vault
 
 _PLACES: tuple[tuple[Any, str], ...] = (
@@ -17,6 +17,7 @@ _PLACES: tuple[tuple[Any, str], ...] = (
     (PluginSettings, "settings"),
     (ApplicationRow, "settings"),
     (Option, "value"),
+    (SecondFactor, "settings"),
 )
 """Where secrets may be stored: a table and its column of named values."""
 
@@ -47,7 +48,12 @@ def _encrypt_again(session: Session, vault: Vault, *, now: datetime, actor: str)
 
 
 def _name(row: Any) -> str:
-    return f"application {row.id}" if isinstance(row, ApplicationRow) else str(row.name)
+    match row:
+        case ApplicationRow():
+            return f"application {row.id}"
+        case SecondFactor():
+            return f"the second factor of user {row.user_id}"
+    return str(row.name)
 
 
 def _fresh(vault: Vault, value: Any, place: str) -> Any:

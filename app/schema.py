@@ -3,7 +3,7 @@
 from sqlalchemy import DDL, Connection, Engine, event, insert, select
 
 from app.ledger import FUNDING, REVENUE
-from app.models import Account, Base, Configuration, JournalEvent
+from app.models import Account, AuditEntry, Base, Configuration, JournalEvent
 
 _ON_POSTGRESQL = (
     "ALTER TABLE events ADD COLUMN xid xid8 NOT NULL DEFAULT pg_current_xact_id()",
@@ -12,6 +12,23 @@ _ON_POSTGRESQL = (
 for _statement in _ON_POSTGRESQL:
     _ddl = DDL(_statement)  # type: ignore[no-untyped-call]  # SQLAlchemy left its constructor untyped
     event.listen(JournalEvent.__table__, "after_create", _ddl.execute_if(dialect="postgresql"))
+
+_ONLY_WRITTEN = {
+    "sqlite": tuple(
+        f"CREATE TRIGGER audit_no_{act.lower()} BEFORE {act} ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is only written'); END"
+        for act in ("UPDATE", "DELETE")
+    ),
+    "postgresql": (
+        """CREATE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS
+        $$BEGIN RAISE EXCEPTION 'the audit log is only written'; END$$""",
+        "CREATE TRIGGER audit_no_change BEFORE UPDATE OR DELETE ON audit FOR EACH ROW EXECUTE FUNCTION refuse_audit_change()",
+    ),
+}
+"""What keeps rows of the audit log as they were written, whoever asks."""
+for _dialect, _statements in _ONLY_WRITTEN.items():
+    for _statement in _statements:
+        _ddl = DDL(_statement)  # type: ignore[no-untyped-call]  # As above.
+        event.listen(AuditEntry.__table__, "after_create", _ddl.execute_if(dialect=_dialect))
 
 
 def create(engine: Engine) -> None:

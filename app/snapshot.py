@@ -16,7 +16,19 @@ from sqlalchemy.orm import Session
 from app.db import Database, Unavailable
 from app.ledger import REVENUE, SHARED
 from app.lifecycle import NegativeMargin, NoCredit, ProviderChoice, Terms
-from app.models import Account, ApiKey, Configuration, Option, PluginSettings, PricingRow, Route, ServiceConnection, Suspension, User
+from app.models import (
+    Account,
+    ApiKey,
+    Configuration,
+    Option,
+    PluginSettings,
+    PricingRow,
+    Route,
+    SecondFactor,
+    ServiceConnection,
+    Suspension,
+    User,
+)
 from app.plugins import Plugins
 from app.pricing import RouteCost, Unusable, compile_rules, load_rules
 from app.routing import BrokenRoute, CompiledRoute, RoutingTable, compile_conditions, describe_conditions
@@ -57,6 +69,8 @@ class UserView:
     max_segments: int
     session_epoch: int
     retired: bool = False
+    #: Whether signing in asks for a second factor.
+    second_factor: bool = False
     #: Why his account is suspended and sends nothing; empty where it is not.
     suspended: str = ""
     #: Accounts above that pay for his messages too, the nearest first.
@@ -197,6 +211,7 @@ def read(session: Session, plugins: Plugins) -> Snapshot:
 
 
 def _users(session: Session) -> list[UserView]:
+    with_factor = set(session.scalars(select(SecondFactor.user_id).where(SecondFactor.confirmed_at.is_not(None))))
     rows = session.execute(
         select(User, Account, Suspension.reason)
         .join(Account, Account.user_id == User.id)
@@ -224,6 +239,7 @@ def _users(session: Session) -> list[UserView]:
             max_segments=user.max_segments,
             session_epoch=user.session_epoch,
             retired=user.retired_at is not None,
+            second_factor=user.id in with_factor,
             suspended=suspended or ("An account above it is." if any(payer.account_id in stopped for payer in payers[user.id]) else ""),
             payers=payers[user.id],
         )

@@ -9,6 +9,9 @@ from sqlalchemy.orm import Session
 
 from app import limits
 from app.administration.changes import InvalidField, audit, changed
+from app.administration.second_factors import ROLES_OPTION
+from app.administration.sessions import DEFAULT_IDLE_MIN, DEFAULT_LIFE_H, IDLE_OPTION, LIFE_OPTION, LONGEST_IDLE_MIN, LONGEST_LIFE_H
+from app.administration.users import ROLES
 from app.ledger import InvalidAmount, format_credits, parse_credits
 from app.models import (
     Option,
@@ -55,6 +58,24 @@ GATEWAY_SETTINGS: tuple[Setting, ...] = (
         default="",
         choices=(("", "Always 200: programs read the answer's text"), ("yes", "That of the modern API, such as 402 and 429")),
         help="For programs written for Ozeki that look at nothing but the status.",
+    ),
+    Setting(
+        IDLE_OPTION,
+        "Minutes without activity until a session ends",
+        default=DEFAULT_IDLE_MIN,
+        help=f"1 to {LONGEST_IDLE_MIN}. Pages that ask for news by themselves are no activity.",
+    ),
+    Setting(
+        LIFE_OPTION,
+        "Hours until a session ends",
+        default=DEFAULT_LIFE_H,
+        help=f"1 to {LONGEST_LIFE_H}, however busy it is.",
+    ),
+    Setting(
+        ROLES_OPTION,
+        "Roles that need a second factor",
+        max_length=100,
+        help="Of administrator, operator, auditor and customer, by commas: who has none yet sets it up before anything else. Empty: none.",
     ),
     Setting(CHECK_HOUR, "Hour of the nightly ledger check", default=DEFAULT_CHECK_HOUR, help="0 to 23 by the gateway's time zone, or off."),
     Setting(
@@ -139,6 +160,23 @@ def _grace(text: str) -> str:
     return str(int(text))
 
 
+def _whole(most: int, unit: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if not re.fullmatch(r"[0-9]{1,5}", text, re.ASCII) or not 1 <= int(text) <= most:
+            raise ValueError(f"Write whole {unit} from 1 to {most}.")
+        return str(int(text))
+
+    return read
+
+
+def _roles(text: str) -> str:
+    given = {word for word in re.split(r"[,\s]+", text.lower()) if word}
+    unknown = sorted(given - set(ROLES))
+    if unknown:
+        raise ValueError(f"{unknown[0][:40]!r} is no role. Roles are: {', '.join(ROLES)}.")
+    return ", ".join(role for role in ROLES if role in given)
+
+
 def _switch(text: str) -> str:
     word = text.lower()
     if word not in {"", "no", "false", "0", "yes", "true", "1"}:
@@ -159,6 +197,9 @@ _CHECKS: Mapping[str, Callable[[str], str]] = {
     "second_person_above": _amount,
     CALLBACK_HOSTS: _hosts,
     LEGACY_STATUS: _switch,
+    IDLE_OPTION: _whole(LONGEST_IDLE_MIN, "minutes"),
+    LIFE_OPTION: _whole(LONGEST_LIFE_H, "hours"),
+    ROLES_OPTION: _roles,
     CHECK_HOUR: _hour,
     CLOSING_GRACE: _grace,
 }

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from werkzeug.security import generate_password_hash
 
 from app.administration.changes import Conflict, InvalidField, NotThere, audit, changed
+from app.mailing import is_address
 from app.models import (
     Account,
     User,
@@ -28,6 +29,7 @@ _USER_FIELDS: dict[str, Setting] = {
         Setting("role", "Role", default="customer"),
         Setting("kind", "Type", default="standard"),
         Setting("default_source", "Default sender", max_length=16),
+        Setting("email", "E-mail address", max_length=254),
         Setting("country_code", "Country calling code", pattern=r"[1-9][0-9]{0,2}", max_length=3),
     )
 }
@@ -166,6 +168,8 @@ def _checked_user(values: Mapping[str, Any]) -> dict[str, Any]:
                 raise InvalidField(name, error.reason) from error
         else:
             raise InvalidField(name, f"A user has no setting {name}.")
+    if checked.get("email") and not is_address(checked["email"]):
+        raise InvalidField("email", f"{checked['email'][:60]!r} is not an e-mail address. Write one such as name@example.com.")
     for name, allowed in (("role", ROLES), ("kind", USER_KINDS)):
         if name in checked and checked[name] not in allowed:
             raise InvalidField(name, f"It must be one of: {', '.join(allowed)}.")

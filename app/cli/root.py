@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "statistics": ("app.cli.counting:statistics_", "Check the sums that pages show, and count them again."),
     "report": ("app.cli.margins:report", "Costs and margin, from the gateway's sums."),
     "plugins": ("app.cli.plugins:plugins", "List, enable, disable and set up plugins."),
+    "audit": ("app.cli.auditing:audit", "Who changed what, and when."),
     "option": ("app.cli.settings:option", "Settings of the whole gateway that may change while it runs."),
     "mail": ("app.cli.settings:mail", "The server by which the gateway sends e-mail."),
     "secret": ("app.cli.plugins:secret", "Change the key of stored secrets."),

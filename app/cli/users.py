@@ -13,12 +13,13 @@ from sqlalchemy.orm import Session
 from app import administration
 from app.cli.answers import Failed, answer, answer_table, details
 from app.cli.confirming import confirmed, require_confirmed
-from app.cli.opening import ACTOR, core, read, write
+from app.cli.opening import ACTOR, core, read, settings, write
 from app.cli.options import Group
 from app.clock import utc_now
 from app.ledger import format_credits
-from app.models import Account, ApiKey, User
+from app.models import Account, ApiKey, Option, User
 from app.retirement import retire_user
+from app.running import address_of
 
 _FLAGS: tuple[tuple[str, str, str], ...] = (
     ("active", "--active/--inactive", "Whether he may do anything."),
@@ -31,6 +32,7 @@ _FLAGS: tuple[tuple[str, str, str], ...] = (
 _VALUES: tuple[tuple[str, Any, str], ...] = (
     ("role", click.Choice(administration.ROLES), "What he may do."),
     ("kind", click.Choice(administration.USER_KINDS), "A person, or a program."),
+    ("email", str, "Where a link for a new password is sent."),
     ("default_source", str, "Sender of messages that name none."),
     ("country_code", str, "Calling code of his national numbers, without plus."),
     ("repeat_window_s", int, "Seconds in which an identical legacy GET is answered with the first result; 0 is off."),
@@ -132,6 +134,56 @@ def password(username: str, password_file: IO[str] | None, generate_password: bo
     write(lambda session: administration.set_password(session, username, word, now=utc_now(), actor=ACTOR))
     result = {"username": username} | ({"password": word} if made else {})
     answer(result, f"{username} has a new password." + (f"\nIt is shown this once: {word}" if made else ""))
+
+
+@user.command("reset-link")
+@click.argument("username")
+def reset_link(username: str) -> None:
+    """Print a link by which a user sets a new password, once and within a day; earlier links die."""
+    token = write(lambda session: administration.make_reset_link(session, username, now=utc_now(), actor=ACTOR))
+    link = f"{address_of(settings(), settings().port)}/reset/{token}"
+    answer({"username": username, "reset_link": link}, link)
+
+
+@user.command("second-factor")
+@click.argument("username")
+@click.option("--reset", is_flag=True, help="Take it away, for somebody who lost his phone and his codes; his sessions end.")
+def second_factor(username: str, reset: bool) -> None:
+    """Show whether a user has a second factor, or take it away."""
+    if reset:
+        had = write(lambda session: administration.remove_second_factor(session, username, now=utc_now(), actor=ACTOR))
+        answer({"username": username, "reset": had}, f"{username} has no second factor now." if had else f"{username} had none.")
+        return
+    found = read(lambda session: administration.second_factor_of(session, username))
+    value = {"username": username, "confirmed_at": found.confirmed_at, "recovery_codes_left": found.codes_left}
+    answer(value, details(value) if found.confirmed_at else f"{username} has no second factor.")
+
+
+@user.command("sessions")
+@click.argument("username")
+@click.option("--end", "number", type=int, metavar="NUMBER", help="End this one.")
+@click.option("--end-all", is_flag=True, help="End all of them.")
+def sessions(username: str, number: int | None, end_all: bool) -> None:
+    """List the browsers that a user is signed in with, or end sessions."""
+    if number is not None and end_all:
+        raise click.UsageError("Give --end or --end-all.")
+    if number is not None:
+        write(lambda session: administration.end_session(session, username, number, now=utc_now(), actor=ACTOR))
+        answer({"id": number, "ended": True}, f"Session {number} of {username} has ended.")
+        return
+    if end_all:
+        count = write(lambda session: administration.end_sessions(session, username, now=utc_now(), actor=ACTOR))
+        answer({"username": username, "ended": count}, f"Ended the sessions of {username}.")
+        return
+
+    def work(session: Session) -> list[dict[str, Any]]:
+        limits = administration.SessionLimits.of({row.name: row.value["value"] for row in session.scalars(select(Option))})
+        names = ("id", "device", "address", "begun_at", "seen_at")
+        found = administration.sessions_of(session, username, limits, now=utc_now())
+        return [{name: getattr(row, name) for name in names} for row in found]
+
+    columns = {"id": "NUMBER", "address": "ADDRESS", "begun_at": "SIGNED IN", "seen_at": "LAST SEEN", "device": "DEVICE"}
+    answer_table(read(work), columns, empty=f"{username} is signed in nowhere.")
 
 
 @user.command("delete")

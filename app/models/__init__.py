@@ -28,6 +28,7 @@ from app.models.settings import (
     Throttle,
     User,
 )
+from app.models.signing_in import BrowserSession, RecoveryCode, SecondFactor
 from app.models.statements import ClosedStatement
 from app.models.traffic import ConcatReference, HeldMessage, IdempotencyKey, IncomingSegment, Message, OutboxRow, ParkedReport, Segment
 from app.models.watching import AccountWatch, LedgerCheck, MovementKey, Notice, NoticeDelivery, Proposal, Suspension
@@ -43,6 +44,7 @@ __all__ = [
     "ApplicationStatus",
     "AuditEntry",
     "Base",
+    "BrowserSession",
     "ClosedStatement",
     "ConcatReference",
     "Configuration",
@@ -73,7 +75,9 @@ __all__ = [
     "PricingRow",
     "Proposal",
     "QuarterSums",
+    "RecoveryCode",
     "Route",
+    "SecondFactor",
     "Segment",
     "ServiceConnection",
     "Suspension",

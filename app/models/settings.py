@@ -47,6 +47,8 @@ class User(Base):
     #: Seconds in which an identical legacy GET is answered with the first result; 0 is off.
     repeat_window_s: Mapped[int] = mapped_column(default=0)
     max_segments: Mapped[int] = mapped_column(SmallInteger, default=10)
+    #: Where a link for a new password is sent; NULL or empty: nowhere.
+    email: Mapped[str | None] = mapped_column(String(254))
     #: Rises when sessions must end: a new password, a switch-off.
     session_epoch: Mapped[int] = mapped_column(default=0)
     #: When he was deleted. What he sent, and every movement of his credit, stays under his name, which nobody else gets.
@@ -71,7 +73,7 @@ class ApiKey(Base):
 
 
 class OneTimeLink(Base):
-    """A link that works once: set-up of the administrator, later a new password. Only the SHA-256 of its token is kept."""
+    """A link that works once: set-up of the administrator, or a user's new password. Only the SHA-256 of its token is kept."""
 
     __tablename__ = "one_time_links"
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -221,7 +223,7 @@ class PluginValue(Base):
 
 
 class AuditEntry(Base):
-    """One change of a setting or of money by a person. Append-only."""
+    """One change of a setting or of money by a person. Append-only: the database refuses to change or delete a row."""
 
     __tablename__ = "audit"
     id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
@@ -231,3 +233,4 @@ class AuditEntry(Base):
     subject: Mapped[str] = mapped_column(String(96))
     before: Mapped[dict[str, Any] | None] = mapped_column(Json)
     after: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    __table_args__ = (Index("ix_audit_actor", "actor", "id"), Index("ix_audit_subject", "subject", "id"))

@@ -16,7 +16,7 @@ KEY_HOLDERS = frozenset({"administrator", "customer"})
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
-PUBLIC = frozenset({"static", "health", "sign_in.show", "setup.show"})
+PUBLIC = frozenset({"static", "health", "sign_in.show", "sign_in.second", "sign_in.forgot", "sign_in.reset", "setup.show"})
 """Endpoints for people who have not signed in."""
 
 
@@ -34,6 +34,17 @@ RULES: dict[str, Rule] = {
     "first_run.step": Rule(ADMINISTRATOR, ADMINISTRATOR),
     "sign_in.out": Rule(write=EVERYONE),
     "profile.password": Rule(EVERYONE, EVERYONE),
+    "profile.second_factor": Rule(EVERYONE, EVERYONE),
+    "profile.recovery_codes": Rule(write=EVERYONE),
+    "profile.remove_factor": Rule(write=EVERYONE),
+    "profile.open_sessions": Rule(EVERYONE),
+    "profile.end_session": Rule(write=EVERYONE),
+    "profile.end_others": Rule(write=EVERYONE),
+    "signing.show": Rule(STAFF),
+    "signing.end_session": Rule(write=ADMINISTRATOR),
+    "signing.end_sessions": Rule(write=ADMINISTRATOR),
+    "signing.remove_factor": Rule(ADMINISTRATOR, ADMINISTRATOR),
+    "signing.reset_link": Rule(write=ADMINISTRATOR),
     "messages.folder": Rule(EVERYONE),
     "messages.act": Rule(write=SENDERS),
     "message.show": Rule(EVERYONE),
@@ -98,12 +109,17 @@ RULES: dict[str, Rule] = {
     "plugin_page.configure": Rule(STAFF, ADMINISTRATOR),
     "system.http_api": Rule(EVERYONE),
     "system.ledger_check": Rule(STAFF),
-    "system.audit": Rule(STAFF),
+    "audit.log": Rule(STAFF),
+    "audit.file": Rule(STAFF),
     "system.settings": Rule(STAFF, ADMINISTRATOR),
     "mail.settings": Rule(STAFF, ADMINISTRATOR),
     "mail.test": Rule(write=ADMINISTRATOR),
 }
 """Endpoint to roles. Testing a route and asking for a preview are sent, because a text does not belong into an address."""
+
+
+WITHOUT_FACTOR = frozenset({"profile.second_factor", "sign_in.out"})
+"""What is open to somebody whose role needs a second factor, and who has none yet."""
 
 
 @dataclass(slots=True)

@@ -93,13 +93,18 @@ def change(work: Callable[[Session], T]) -> T:
 
     Raises: as `Database.run`. Where COMMIT failed the process ends after its answer.
     """
+    result = keep(work)
+    g.snapshot = core().snapshots.reload()
+    return result
+
+
+def keep(work: Callable[[Session], T]) -> T:
+    """As `change`, for what is no configuration. Raises: as `change`."""
     try:
-        result = core().database.run(work)
+        return core().database.run(work)
     except CommitFailed:
         parts().end_process()
         raise
-    g.snapshot = core().snapshots.reload()
-    return result
 
 
 def provide_gateway() -> None:

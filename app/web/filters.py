@@ -128,6 +128,18 @@ def content(message: Message) -> str:
     return message.text if message.data is None else message.data.hex(" ")
 
 
+def device(said: str) -> str:
+    """Show what a browser says of itself in two words, such as Firefox on Windows; the whole of it stands beside."""
+    browser = next((name for mark, name in _BROWSERS if mark in said), "Unknown browser")
+    system = next((name for mark, name in _SYSTEMS if mark in said), "")
+    return f"{browser} on {system}" if system else browser
+
+
+_BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrom", "Chrome"), ("Safari/", "Safari"), ("curl/", "curl"))
+_SYSTEMS = (("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("Mac OS", "macOS"), ("Linux", "Linux"))
+"""Marks in the order that counts: browsers name those that they resemble too."""
+
+
 def plain(value: Any) -> str:
     """Show a value of a journal entry or an audit entry in words."""
     if isinstance(value, bool):
@@ -197,7 +209,23 @@ def register(app: Flask) -> None:
     def asset(name: str) -> str:
         return url_for("static", filename=name, v=_fingerprint(str(static / name)))
 
-    for function in (credits, signed, number, at, local, duration, state, tone, short, content, plain, without_raw, typed, public_id):
+    for function in (
+        credits,
+        signed,
+        number,
+        at,
+        local,
+        duration,
+        state,
+        tone,
+        short,
+        content,
+        device,
+        plain,
+        without_raw,
+        typed,
+        public_id,
+    ):
         app.add_template_filter(function)
     app.jinja_env.globals.update(
         asset=asset,

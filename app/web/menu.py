@@ -79,14 +79,16 @@ def _all(snapshot: Snapshot, user: UserView) -> Iterator[Entry]:
 def _core_entries(snapshot: Snapshot, user: UserView) -> Iterator[Entry]:
     yield Entry("Dashboard", "home.index", icon="layout-dashboard")
     yield _branch("Messages", "messages", _messages())
-    if user.role == "customer":
+    customer = user.role == "customer"
+    if customer:
         yield _branch("My account", "mine", _mine(user))
     else:
         yield _branch("Users and applications", "users", _users(snapshot))
     yield _branch("Service provider connections", "connections", _connections(snapshot))
     yield _branch("Routing", "routing", _ROUTING)
-    yield _branch("Reports", "reports", _REPORTS)
-    yield _branch("System", "system", _SYSTEM)
+    yield _branch("Reports", "reports", _own_reports(user) if customer else _REPORTS)
+    # A customer finds what is his of it under My account.
+    yield _branch("System", "system", () if customer else _SYSTEM)
 
 
 def _branch(label: str, key: str, children: Iterable[Entry], icon: str = "") -> Entry:
@@ -127,6 +129,7 @@ def _user(view: UserView) -> Iterator[Entry]:
     )
     yield Entry("Applications", "applications.index", name)
     yield Entry("API keys", "keys.index", name)
+    yield Entry("Sign-in", "signing.show", name)
     yield Entry("Events", "users.events", name)
 
 
@@ -141,14 +144,15 @@ def user_tabs(view: UserView) -> list[tuple[str, str, bool]]:
         ("Configuration", "users.configure", name | {"tab": "general"}),
         ("Applications", "applications.index", name),
         ("API keys", "keys.index", name),
+        ("Sign-in", "signing.show", name),
         ("Events", "users.events", name),
     ]
     if view.accounting_enabled:
         pages.insert(1, ("Credits", "credits.summary", name))
     present = (request.endpoint or "").partition(".")[0]
-    current = {**dict.fromkeys(("credits", "statements", "warnings", "approvals"), "credits.summary"), "keys": "keys.index"}.get(
-        present, request.endpoint
-    )
+    first_pages = dict.fromkeys(("credits", "statements", "warnings", "approvals"), "credits.summary")
+    first_pages |= {"keys": "keys.index", "signing": "signing.show"}
+    current = first_pages.get(present, request.endpoint)
     return [(label, url_for(endpoint, **given), endpoint == current) for label, endpoint, given in pages if context.may(endpoint)]
 
 
@@ -166,11 +170,20 @@ def _credits(view: UserView) -> tuple[Entry, ...]:
     return tuple(Entry(label, endpoint, name) for label, endpoint in pages)
 
 
+def _own_reports(view: UserView) -> Iterator[Entry]:
+    yield Entry("Traffic", "reports.traffic", icon="chart-column")
+    if view.accounting_enabled:
+        yield Entry("Statements", "statements.months", {"username": view.username}, "scroll-text")
+
+
 def _mine(view: UserView) -> Iterator[Entry]:
     if view.accounting_enabled:
         yield _branch("Credits", f"credits_{view.id}", _credits(view), icon="coins")
     yield Entry("API keys", "keys.index", {"username": view.username}, "key-round")
+    yield Entry("HTTP API", "system.http_api", icon="code-xml")
     yield Entry("Password", "profile.password", icon="lock")
+    yield Entry("Second factor", "profile.second_factor", icon="shield")
+    yield Entry("Sessions", "profile.open_sessions", icon="monitor")
 
 
 def _connections(snapshot: Snapshot) -> Iterator[Entry]:
@@ -203,7 +216,7 @@ _SYSTEM = (
     Entry("Ledger check", "system.ledger_check", icon="scale"),
     Entry("Approvals", "approvals.index", icon="circle-check"),
     Entry("Mail", "mail.settings", icon="send"),
-    Entry("Audit log", "system.audit", icon="scroll-text"),
+    Entry("Audit log", "audit.log", icon="scroll-text"),
     Entry("Settings", "system.settings", icon="settings"),
 )
 

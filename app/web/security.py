@@ -7,9 +7,10 @@ from flask_login import current_user  # type: ignore[import-untyped]  # the pack
 from flask_wtf.csrf import CSRFProtect  # type: ignore[import-untyped]  # the package carries no annotations
 from werkzeug.wrappers import Response as AnyResponse
 
+from app.administration import second_factor_needed
 from app.config import Settings
 from app.web import context
-from app.web.access import READING
+from app.web.access import READING, WITHOUT_FACTOR
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -45,7 +46,6 @@ def configure(app: Flask, settings: Settings) -> None:
         SESSION_COOKIE_SECURE=settings.https,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
-        PERMANENT_SESSION_LIFETIME=43_200,
         # A token lives as long as its session; a form that was left open overnight is then refused by the session's end.
         WTF_CSRF_TIME_LIMIT=None,
     )
@@ -96,6 +96,8 @@ def guard() -> AnyResponse | None:
     if not current_user.is_authenticated:
         return _to_sign_in()
     user = context.user()
+    if not user.second_factor and endpoint not in WITHOUT_FACTOR and second_factor_needed(context.snapshot().options, user.role):
+        return _go_to("profile.second_factor")
     if not context.may(endpoint, write=request.method not in READING):
         abort(403)
     named = (request.view_args or {}).get("username")
@@ -111,6 +113,10 @@ def _to_sign_in() -> AnyResponse:
         session["ended"] = ended
     if request.method == "GET" and "HX-Request" not in request.headers:
         session["wanted"] = [request.endpoint, dict(request.view_args or {})]
+    return _go_to("sign_in.show")
+
+
+def _go_to(endpoint: str) -> AnyResponse:
     if "HX-Request" in request.headers:
-        return Response(status=401, headers={"HX-Redirect": url_for("sign_in.show")})
-    return redirect(url_for("sign_in.show"), 303)
+        return Response(status=401, headers={"HX-Redirect": url_for(endpoint)})
+    return redirect(url_for(endpoint), 303)

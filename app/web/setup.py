@@ -35,7 +35,7 @@ def show(token: str) -> str | Response | tuple[str, int]:
         except NotThere:
             return render_template("sign_in/setup_over.html"), 404
         else:
-            sessions.begin(context.snapshot().users_by_id[user.id], now=context.now())
+            sessions.begin(context.snapshot().users_by_id[user.id])
             flash("You are the administrator of this gateway.")
             return redirect(url_for("first_run.index"), 303)
     return render_template("sign_in/setup.html", form=form), 422 if form.errors else 200

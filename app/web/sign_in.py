@@ -1,6 +1,7 @@
-"""Signing in and out."""
+"""Signing in, in one step or in two, and out; and the way back in for who forgot the password."""
 
 import logging
+from datetime import timedelta
 
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask_login import current_user  # type: ignore[import-untyped]  # the package carries no annotations
@@ -8,14 +9,27 @@ from sqlalchemy import exists, select
 from werkzeug.routing import BuildError
 from werkzeug.wrappers import Response
 
+from app import administration
+from app.administration import InvalidField, NotThere
 from app.models import User
 from app.refusals import RequestRefused
 from app.snapshot import UserView
-from app.web import context, sessions
+from app.web import context, post, sessions
 from app.web.database import db
+from app.web.forms import Form
+from pennywire import Setting, SettingType
 
 screen = Blueprint("sign_in", __name__)
 
+HALFWAY = "halfway"
+"""Where the session keeps who has proven his password and not yet his second factor."""
+
+HALFWAY_LASTS = timedelta(minutes=5)
+
+_RESET = (
+    Setting("password", "New password", SettingType.SECRET, required=True, help="At least 8 characters; a long sentence is best."),
+    Setting("repeated", "New password again", SettingType.SECRET, required=True),
+)
 _LOG = logging.getLogger("pennywire.web")
 
 
@@ -26,8 +40,7 @@ def show() -> str | Response | tuple[str, int]:
         return _attempt(request.form.get("username", "").strip(), request.form.get("password", ""))
     if current_user.is_authenticated:
         return redirect(url_for("home.index"), 303)
-    ended = sessions.ENDED.get(session.pop("ended", ""), "")
-    return _page(notice=ended)
+    return _page(notice=sessions.words(session.pop("ended", "")))
 
 
 def _attempt(username: str, password: str) -> Response | tuple[str, int]:
@@ -37,10 +50,84 @@ def _attempt(username: str, password: str) -> Response | tuple[str, int]:
             raise RequestRefused("forbidden", "This user may not use the browser. An administrator can allow it on the user's page.")
     except RequestRefused as error:
         return _page(username=username, error=str(error)), error.refused.refusal.status
+    if view.second_factor:
+        session[HALFWAY] = [view.id, view.session_epoch, context.now().timestamp()]
+        return redirect(url_for("sign_in.second"), 303)
+    return _let_in(view)
+
+
+def _let_in(view: UserView) -> Response:
     wanted = session.get("wanted")
     _LOG.info("signed in", extra={"username": view.username, "address": request.remote_addr})
-    sessions.begin(view, now=context.now())
+    sessions.begin(view)
     return redirect(_destination(view, wanted), 303)
+
+
+@screen.route("/sign-in/code", methods=["GET", "POST"])
+def second() -> str | Response | tuple[str, int]:
+    """Ask for the second factor of somebody whose password was right a moment ago."""
+    view = _halfway()
+    if view is None:
+        session.pop(HALFWAY, None)
+        return redirect(url_for("sign_in.show"), 303)
+    if request.method == "GET":
+        return render_template("sign_in/second.html", username=view.username, error="")
+    try:
+        context.parts().authenticator.second_factor(view, request.form.get("code", ""), address=request.remote_addr or "")
+    except RequestRefused as error:
+        return render_template("sign_in/second.html", username=view.username, error=str(error)), error.refused.refusal.status
+    return _let_in(view)
+
+
+def _halfway() -> UserView | None:
+    """Return who has proven his password in this browser within `HALFWAY_LASTS`; None where something changed since."""
+    match session.get(HALFWAY):
+        case [int(user_id), int(epoch), float(stamp)]:
+            view = context.snapshot().users_by_id.get(user_id)
+            fresh = 0 <= context.now().timestamp() - stamp <= HALFWAY_LASTS.total_seconds()
+            if fresh and view is not None and view.active and view.gui_enabled and view.session_epoch == epoch:
+                return view
+    return None
+
+
+@screen.route("/forgot-password", methods=["GET", "POST"])
+def forgot() -> str | Response:
+    """Have a link sent to whoever forgot his password. The answer is the same for everybody, and does not wait for the mail."""
+    can_mail = bool(context.snapshot().options.get("mail_host") and context.core().settings.hosts)
+    if request.method == "POST" and can_mail:
+        post.send_reset_link(
+            context.core(), request.form.get("name", ""), site=request.host_url.rstrip("/"), address=request.remote_addr or ""
+        )
+        flash("If there is such a user and we know an address of his, a mail with a link is on its way. It is good for an hour.")
+        return redirect(url_for("sign_in.show"), 303)
+    return render_template("sign_in/forgot.html", can_mail=can_mail)
+
+
+@screen.route("/reset/<token>", methods=["GET", "POST"])
+def reset(token: str) -> str | Response | tuple[str, int]:
+    """Set a new password by a link that works once. It opens nothing else: the sign-in follows, with the second factor."""
+    user = administration.user_of_reset_link(db.session(), token, now=context.now())
+    if user is None:
+        return render_template("sign_in/reset_over.html"), 404
+    username, form = user.username, Form(_RESET)
+    if request.method == "POST" and (values := form.read(request.form)):
+        try:
+            _same_twice(values)
+            context.change(lambda rows: administration.use_reset_link(rows, token, values["password"], now=context.now()))
+        except InvalidField as error:
+            form.refuse(error)
+        except NotThere:
+            return render_template("sign_in/reset_over.html"), 404
+        else:
+            session.clear()
+            flash("Your new password is set, and all your sessions have ended. Sign in with it.")
+            return redirect(url_for("sign_in.show"), 303)
+    return render_template("sign_in/reset.html", form=form, username=username), 422 if form.errors else 200
+
+
+def _same_twice(values: dict[str, str]) -> None:
+    if values["password"] != values["repeated"]:
+        raise InvalidField("repeated", "The two passwords differ. Type the same one twice.")
 
 
 def _destination(view: UserView, wanted: object) -> str:

@@ -1,17 +1,14 @@
-"""System: plugins, the HTTP API with ready lines, the ledger check, the audit log, settings."""
+"""System: plugins, the HTTP API with ready lines, the ledger check, settings."""
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
-from sqlalchemy import or_, select
 from werkzeug.wrappers import Response
 
 from app import administration, nightly, verify
 from app.administration import GATEWAY_SETTINGS, InvalidField
-from app.models import AuditEntry
 from app.plugins import all_infos
-from app.web import context, pages, samples
+from app.web import context, samples
 from app.web.database import db
 from app.web.forms import Form
-from app.web.pages import PAGE_SIZE
 
 screen = Blueprint("system", __name__)
 
@@ -84,22 +81,6 @@ def ledger_check() -> str:
         with context.core().database.read() as session:
             report = verify.verify(session)
     return render_template("system/ledger_check.html", report=report, checks=nightly.last_checks(db.session()))
-
-
-@screen.get("/system/audit")
-def audit() -> str:
-    """Show who changed what."""
-    search, before = request.args.get("search", "").strip(), pages.whole_number("before")
-    statement = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(PAGE_SIZE + 1)
-    if before is not None:
-        statement = statement.where(AuditEntry.id < before)
-    if search:
-        statement = statement.where(
-            or_(AuditEntry.actor.contains(search, autoescape=True), AuditEntry.subject.contains(search, autoescape=True))
-        )
-    rows = db.session.scalars(statement).all()
-    older = rows[PAGE_SIZE - 1].id if len(rows) > PAGE_SIZE else None
-    return render_template("system/audit.html", rows=rows[:PAGE_SIZE], older=older, search=search)
 
 
 @screen.route("/system/settings", methods=["GET", "POST"])

@@ -45,6 +45,9 @@ _TABS: dict[str, tuple[Setting, ...]] = {
         flag("active", "Active", help="Switched off: no sign-in and no new messages; what is queued still goes out."),
         choice("kind", "Type", _KINDS),
         choice("role", "Role", _ROLES),
+        Setting(
+            "email", "E-mail address", max_length=254, help="Gets a link when he forgot his password. Empty: an administrator makes one."
+        ),
         Setting("default_source", "Default sender", help="For messages that name none, and for all without the sender override."),
         Setting("country_code", "Country calling code", help="For national numbers, such as 36. Empty: the gateway's own."),
     ),

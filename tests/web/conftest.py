@@ -80,9 +80,10 @@ class Site:
         """Return a browser in which the user is signed in."""
         browser = self.app.test_client()
         view = self.core.snapshots.reload().users[name]
+        begun = {"now": self.moment, "address": "127.0.0.1", "device": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"}
+        token = self.core.database.run(lambda rows: administration.begin_session(rows, view.id, **begun))
         with browser.session_transaction() as session:
-            stamp = self.moment.timestamp()
-            session.update(_user_id=str(view.id), _fresh=True, epoch=view.session_epoch, since=stamp, seen=stamp)
+            session.update(_user_id=str(view.id), _fresh=True, key=token)
         return browser
 
     def connection(self, name: str = "wire", kind: str = "loopback", *, up: bool = True, **settings: Any) -> str:

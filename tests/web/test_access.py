@@ -19,6 +19,17 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "first_run.step": ("/welcome/country", "A", "A"),
     "sign_in.out": ("/sign-out", "", "AOUC"),
     "profile.password": ("/profile/password", "AOUC", "AOUC"),
+    "profile.second_factor": ("/profile/second-factor", "AOUC", "AOUC"),
+    "profile.recovery_codes": ("/profile/second-factor/codes", "", "AOUC"),
+    "profile.remove_factor": ("/profile/second-factor/remove", "", "AOUC"),
+    "profile.open_sessions": ("/profile/sessions", "AOUC", ""),
+    "profile.end_session": ("/profile/sessions/99/end", "", "AOUC"),
+    "profile.end_others": ("/profile/sessions/end", "", "AOUC"),
+    "signing.show": ("/users/anna/sign-in", "AOU", ""),
+    "signing.end_session": ("/users/anna/sign-in/sessions/1/end", "", "A"),
+    "signing.end_sessions": ("/users/anna/sign-in/sessions/end", "", "A"),
+    "signing.remove_factor": ("/users/anna/sign-in/second-factor", "A", "A"),
+    "signing.reset_link": ("/users/anna/sign-in/reset-link", "", "A"),
     "messages.folder": ("/messages/sent", "AOUC", ""),
     "messages.act": ("/messages", "", "AOC"),
     "message.show": ("/message/{message}", "AOUC", ""),
@@ -83,12 +94,13 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "plugin_page.configure": ("/system/plugins/modem", "AOU", "A"),
     "system.http_api": ("/system/http-api", "AOUC", ""),
     "system.ledger_check": ("/system/ledger-check", "AOU", ""),
-    "system.audit": ("/system/audit", "AOU", ""),
+    "audit.log": ("/system/audit", "AOU", ""),
+    "audit.file": ("/system/audit.csv", "AOU", ""),
     "system.settings": ("/system/settings", "AOU", "A"),
     "mail.settings": ("/system/mail", "AOU", "A"),
     "mail.test": ("/system/mail/test", "", "A"),
 }
-PUBLIC = {"static", "health", "sign_in.show", "setup.show"}
+PUBLIC = {"static", "health", "sign_in.show", "sign_in.second", "sign_in.forgot", "sign_in.reset", "setup.show"}
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ STAFF_PAGES = (
     "/system/ledger-check",
     "/system/ledger-check?run=1",
     "/system/audit",
-    "/system/audit?search=anna",
+    "/system/audit?subject=anna&since=2020-01-01&until=2030-01-01",
     "/system/settings",
     "/profile/password",
 )
@@ -131,7 +131,7 @@ def test_every_message_has_its_page_for_its_owner_and_the_staff(busy_both: Any) 
         ("/routing/outbound/999999", 404),
         ("/messages/sent?before=999999999999999999", 200),
         ("/reports/traffic?days=-1&user=nobody", 200),
-        ("/system/audit?search=%25&before=0", 200),
+        ("/system/audit?subject=%25&before=0", 200),
         ("/add/connection?kind=nothing", 200),
         ("/users?after=%F0%9F%92%A9", 200),
     ],
@@ -212,7 +212,7 @@ def test_a_plugins_entry_of_the_menu_appears_in_its_branch(site: Any, read: Any)
 
     @hookimpl
     def menu_items() -> list[MenuItem]:
-        return [MenuItem("System", "Price lists", "system.audit"), MenuItem("System", "Gone", "nowhere.index")]
+        return [MenuItem("System", "Price lists", "audit.log"), MenuItem("System", "Gone", "nowhere.index")]
 
     plugin.menu_items = menu_items  # type: ignore[attr-defined]  # a module made by hand
     site.core.plugins.manager.register(plugin, name="menu_maker")

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from app import administration
-from app.web.sessions import ABSOLUTE, IDLE
 
 PASSWORD = "a fine password"
+IDLE, ABSOLUTE = timedelta(minutes=30), timedelta(hours=12)
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ def test_the_audit_log_tells_who_changed_what(site: Any, read: Any) -> None:
         "/users/anna/configuration/advanced", data={"accounting_enabled": "on", "source_override_allowed": "on", "gui_enabled": "on"}
     )
 
-    page = read(site.client().get("/system/audit?search=anna"))
+    page = read(site.client().get("/system/audit?subject=anna"))
 
     assert "root edit user anna accounting enabled: no → yes" in page
 

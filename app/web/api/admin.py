@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from app.web.api import admin_accounts, admin_books, admin_connections, admin_money, admin_users
+from app.web.api import admin_accounts, admin_books, admin_connections, admin_money, admin_signing, admin_users
 from app.web.api.keyed import Work
 
 ADDRESSES: Mapping[str, tuple[str, Mapping[str, Work]]] = MappingProxyType(
@@ -15,6 +15,14 @@ ADDRESSES: Mapping[str, tuple[str, Mapping[str, Work]]] = MappingProxyType(
         ),
         "keys": ("/users/<username>/keys", {"GET": admin_users.list_keys, "POST": admin_users.add_key}),
         "key": ("/users/<username>/keys/<int(max=2147483647):number>", {"DELETE": admin_users.revoke_key}),
+        "sessions": ("/users/<username>/sessions", {"GET": admin_signing.list_sessions, "DELETE": admin_signing.end_sessions}),
+        "session": ("/users/<username>/sessions/<int(max=2147483647):number>", {"DELETE": admin_signing.end_session}),
+        "second_factor": (
+            "/users/<username>/second-factor",
+            {"GET": admin_signing.show_factor, "DELETE": admin_signing.remove_factor},
+        ),
+        "reset_link": ("/users/<username>/reset-link", {"POST": admin_signing.make_link}),
+        "audit": ("/audit", {"GET": admin_signing.list_audit}),
         "connections": ("/connections", {"GET": admin_connections.list_connections}),
         "connection": ("/connections/<name>", {"GET": admin_connections.show_connection, "DELETE": admin_connections.delete}),
         "connection_start": ("/connections/<name>/start", {"POST": admin_connections.start}),

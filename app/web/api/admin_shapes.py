@@ -23,6 +23,7 @@ class UserIn(msgspec.Struct, forbid_unknown_fields=True):
     gui_enabled: bool | UnsetType = UNSET
     route_override_allowed: bool | UnsetType = UNSET
     source_override_allowed: bool | UnsetType = UNSET
+    email: str | UnsetType = UNSET
     default_source: str | UnsetType = UNSET
     country_code: str | UnsetType = UNSET
     repeat_window_s: int | UnsetType = UNSET
@@ -52,6 +53,7 @@ class UserOut(msgspec.Struct):
     gui_enabled: bool
     route_override_allowed: bool
     source_override_allowed: bool
+    email: str | None
     default_source: str
     country_code: str
     repeat_window_s: int

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -154,3 +155,32 @@ def test_a_connection_is_deleted_with_its_name_given_again(line: Line) -> None:
 
     assert line.json("connection", "list") == []
     line("connection", "add", "spare", "--kind", "loopback")
+
+
+def test_a_link_for_a_new_password_is_printed(line: Line, bob: str) -> None:
+    said = line.json("user", "reset-link", bob)
+
+    assert re.fullmatch(r"http://127\.0\.0\.1:9501/reset/[A-Za-z0-9_-]{43}", said["reset_link"])
+    assert "There is no user" in line("user", "reset-link", "nobody", status=1)
+
+
+def test_second_factor_and_sessions_are_shown_and_taken_away(line: Line, bob: str) -> None:
+    assert line("user", "second-factor", bob) == f"{bob} has no second factor.\n"
+    assert line.json("user", "second-factor", bob, "--reset") == {"username": bob, "reset": False}
+    assert line.json("user", "sessions", bob) == []
+    assert line.json("user", "sessions", bob, "--end-all")["ended"] == 0
+    assert "has no session number 7" in line("user", "sessions", bob, "--end", "7", status=1)
+
+
+def test_the_audit_log_is_shown_filtered_and_written_as_csv(line: Line, bob: str) -> None:
+    line("user", "edit", bob, "--email", "bob@shop.example")
+    line("option", "set", "country_code", "36")
+
+    (entry, *_) = line.json("audit", "--object", f"user {bob}", "--limit", "1")
+    assert (entry["actor"], entry["verb"], entry["after"]["email"]) == ("cli", "edit", "bob@shop.example")
+    assert line.json("audit", "--actor", "nobody") == []
+    assert line.json("audit", "--until", "2020-01-01") == []
+    assert "country_code" in line("audit")
+    rows = line("audit", "--object", f"user {bob}", "--csv").splitlines()
+    assert rows[0] == "id,at,actor,verb,subject,name,before,after"
+    assert any(row.endswith(",email,,bob@shop.example") for row in rows)
