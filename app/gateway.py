@@ -59,6 +59,10 @@ class OpenGateway:
     def now(self) -> datetime:
         return self.core.clock()
 
+    @property
+    def reads_texts(self) -> bool:
+        return administration.reads_texts(self.core.snapshots.present().options, self.role)
+
     def read(self) -> AbstractContextManager[Session]:
         """Open a session that reads. Raises: Unavailable."""
         return self.core.database.read()

@@ -77,6 +77,11 @@ class Storage(Protocol):
         """Return the role of who is signed in; `administrator` on the command line, empty for a stranger."""
         ...
 
+    @property
+    def reads_texts(self) -> bool:
+        """Say whether who is signed in may read what messages of others say; a page that shows texts asks this."""
+        ...
+
     def users(self) -> Sequence[str]:
         """Return the names of all users, in the order of the alphabet."""
         ...

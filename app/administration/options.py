@@ -1,7 +1,7 @@
 """Settings of the running gateway, and which plugins are enabled."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +24,10 @@ CALLBACK_HOSTS = "callback_hosts"
 CHECK_HOUR, TIME_ZONE = "ledger_check_hour", limits.OPTION
 LEGACY_STATUS = "legacy_refusal_status"
 CLOSING_GRACE, DEFAULT_CLOSING_GRACE_H, LONGEST_CLOSING_GRACE_H = "closing_grace_h", "2", 28 * 24
+HIDDEN_OPTION, DEFAULT_HIDDEN = "text_hidden_roles", "auditor"
+HIDEABLE = ("operator", "auditor")
+"""Administrators could give themselves the right, and customers read what is theirs."""
+
 OFF = "off"
 DEFAULT_CHECK_HOUR, DEFAULT_TIME_ZONE = "3", "UTC"
 
@@ -77,6 +81,13 @@ GATEWAY_SETTINGS: tuple[Setting, ...] = (
         max_length=100,
         help="Of administrator, operator, auditor and customer, by commas: who has none yet sets it up before anything else. Empty: none.",
     ),
+    Setting(
+        HIDDEN_OPTION,
+        "Roles that read no texts",
+        default=DEFAULT_HIDDEN,
+        max_length=40,
+        help="Of operator and auditor, by commas: what messages say is hidden from them everywhere. Empty: both read it.",
+    ),
     Setting(CHECK_HOUR, "Hour of the nightly ledger check", default=DEFAULT_CHECK_HOUR, help="0 to 23 by the gateway's time zone, or off."),
     Setting(
         CLOSING_GRACE,
@@ -107,6 +118,11 @@ def set_gateway_options(session: Session, given: Mapping[str, str], *, now: date
         row = session.get(Option, name)
         if (row.value["value"] if row else _DEFAULTS[name]) != value:
             set_option(session, name, value, now=now, actor=actor)
+
+
+def reads_texts(options: Mapping[str, Any], role: str) -> bool:
+    """Say whether people of a role may read what messages of others say."""
+    return role not in str(options.get(HIDDEN_OPTION, DEFAULT_HIDDEN) or "").split(", ")
 
 
 def callback_hosts(session: Session) -> frozenset[str]:
@@ -169,12 +185,15 @@ def _whole(most: int, unit: str) -> Callable[[str], str]:
     return read
 
 
-def _roles(text: str) -> str:
-    given = {word for word in re.split(r"[,\s]+", text.lower()) if word}
-    unknown = sorted(given - set(ROLES))
-    if unknown:
-        raise ValueError(f"{unknown[0][:40]!r} is no role. Roles are: {', '.join(ROLES)}.")
-    return ", ".join(role for role in ROLES if role in given)
+def _roles_of(choices: Sequence[str]) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        given = {word for word in re.split(r"[,\s]+", text.lower()) if word}
+        unknown = sorted(given - set(choices))
+        if unknown:
+            raise ValueError(f"{unknown[0][:40]!r} is no role that can be named here. These can: {', '.join(choices)}.")
+        return ", ".join(role for role in choices if role in given)
+
+    return read
 
 
 def _switch(text: str) -> str:
@@ -199,7 +218,8 @@ _CHECKS: Mapping[str, Callable[[str], str]] = {
     LEGACY_STATUS: _switch,
     IDLE_OPTION: _whole(LONGEST_IDLE_MIN, "minutes"),
     LIFE_OPTION: _whole(LONGEST_LIFE_H, "hours"),
-    ROLES_OPTION: _roles,
+    ROLES_OPTION: _roles_of(ROLES),
+    HIDDEN_OPTION: _roles_of(HIDEABLE),
     CHECK_HOUR: _hour,
     CLOSING_GRACE: _grace,
 }

@@ -9,6 +9,7 @@ from flask import Flask, current_app, g
 from flask_login import current_user  # type: ignore[import-untyped]  # the package carries no annotations
 from sqlalchemy.orm import Session
 
+from app import administration
 from app.authentication import Authenticator
 from app.core import Core
 from app.db import CommitFailed
@@ -76,6 +77,11 @@ def user() -> UserView:
 def may(endpoint: str, *, write: bool = False) -> bool:
     """Say whether the signed-in user may look at an endpoint, or send something to it."""
     return parts().access.allows(user().role, endpoint, write=write)
+
+
+def reads_texts(user_id: int | None = None) -> bool:
+    """Say whether the signed-in user may read what messages say: those of a user, or those of anybody."""
+    return user().id == user_id or administration.reads_texts(snapshot().options, user().role)
 
 
 def visible_users() -> list[int] | None:

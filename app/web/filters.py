@@ -15,6 +15,7 @@ from app.lifecycle import Folder, State
 from app.models import Message
 from app.periods import zone
 from app.unmatched import can_be_told
+from app.web import context
 
 TONES: dict[str, str] = {
     State.SCHEDULED: "quiet",
@@ -56,6 +57,9 @@ MOVEMENTS: dict[str, str] = {
 }
 ALPHABETS: dict[str, str] = {"gsm7": "GSM 7-bit", "ucs2": "UCS-2", "latin1": "Latin-1", "binary": "Binary"}
 SHORT_TEXT = 90
+HIDDEN = "Hidden from your role."
+"""Stands for a text that the signed-in user may not read."""
+
 HELD_BACK = "Waits until there is credit."
 """Stands for the text of an incoming message that is not paid yet."""
 
@@ -123,6 +127,8 @@ def short(text: str) -> str:
 
 def content(message: Message) -> str:
     """Show what a message says: its text, or its octets in hexadecimal; nothing while it waits for credit."""
+    if not context.reads_texts(message.user_id):
+        return HIDDEN
     if message.direction == "inbound" and message.state == State.HELD:
         return HELD_BACK
     return message.text if message.data is None else message.data.hex(" ")

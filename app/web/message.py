@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from flask import Blueprint, abort, render_template
@@ -62,22 +63,28 @@ def _values(message: Message) -> dict[str, Any]:
         "moving": State(message.state) not in FINAL,
         "cancellable": message.state in CANCELLABLE and message.direction == "outbound",
         "panels": panels("message", message),
-        "shown_data": _shown_data,
+        "shown_data": lambda data: _shown_data(data, with_raw=context.reads_texts(message.user_id)),
     }
 
 
-def _shown_data(data: dict[str, Any]) -> dict[str, Any]:
-    """Return what an event tells the signed-in user: by whom the gateway sends is the operator's business."""
-    hidden = _BUYING if context.may("connections.index") else _OPERATORS | _BUYING
-    return {name: _without_buying(value) for name, value in data.items() if name not in hidden}
+def _shown_data(data: dict[str, Any], *, with_raw: bool) -> dict[str, Any]:
+    """Return what an event tells the signed-in user: by whom the gateway sends is the operator's business.
+
+    What a peer said as it came may hold a part of the text.
+    """
+    hidden = set(_BUYING if context.may("connections.index") else _OPERATORS | _BUYING) | (set() if with_raw else {"raw"})
+    inside = (set() if context.may("connections.index") else {"negative_margin"}) | (set() if with_raw else {"raw"})
+    return {name: _without(value, inside) for name, value in data.items() if name not in hidden}
 
 
-def _without_buying(value: Any) -> Any:
-    """Return what an event says of segments, without what they cost us."""
-    if not isinstance(value, dict):
-        return value
-    hidden = set() if context.may("connections.index") else {"negative_margin"}
-    return {name: _without_buying(inner) for name, inner in value.items() if name not in hidden}
+def _without(value: Any, hidden: AbstractSet[str]) -> Any:
+    """Return a value without the members of these names, however deep they are."""
+    match value:
+        case dict():
+            return {name: _without(inner, hidden) for name, inner in value.items() if name not in hidden}
+        case list():
+            return [_without(inner, hidden) for inner in value]
+    return value
 
 
 def margin(message: Message, transfers: Sequence[Transfer]) -> int | None:

@@ -46,4 +46,5 @@ def show(name: str) -> str | Response:
         kind=core.plugins.connectors.get(connection.kind),
         inspection=unmatched.inspect(db.session(), connection),
         in_words=in_words,
+        with_raw=context.reads_texts(),
     )

@@ -91,14 +91,19 @@ def log(box: str) -> str | tuple[str, int]:
     """Search the log's tables."""
     chosen = {name: request.args.get(name, "").strip() for name in ("number", "text", "username", "state", "since", "until")}
     values: dict[str, Any] = {"box": box, "chosen": chosen, "states": STATES if box == "outbox" else (), "found": None, "fault": ""}
+    values["with_texts"] = gateway().reads_texts
+    if not values["with_texts"]:
+        # A search in what may not be read would tell it, word by word.
+        chosen["text"] = ""
     values["query"] = {name: value for name, value in chosen.items() if value}
     try:
         plan = _plan()
         if plan.url is None or plan.statements is not None:
             values["fault"] = "There is nothing to search: the log is not written into tables of ours."
             return render_template("sqllog/log.html", **values)
-        since, until = read_day(chosen.pop("since")), read_day(chosen.pop("until"), end=True)
-        wanted = Wanted(box, **chosen, since=since, until=until, before=request.args.get("before", ""))
+        asked = dict(chosen)
+        since, until = read_day(asked.pop("since")), read_day(asked.pop("until"), end=True)
+        wanted = Wanted(box, **asked, since=since, until=until, before=request.args.get("before", ""))
         with _target.begin(plan) as opened:
             values["found"] = search(opened, plan, wanted)
     except InvalidSetting as error:
@@ -107,5 +112,4 @@ def log(box: str) -> str | tuple[str, int]:
         values["fault"] = "Write a day as 2026-01-31, or a day and a time as 2026-01-31 14:30."
     except NotTaken as error:
         values["fault"] = str(error)
-    values["chosen"] = {name: request.args.get(name, "").strip() for name in ("number", "text", "username", "state", "since", "until")}
     return render_template("sqllog/log.html", **values), 422 if values["fault"] else 200
