@@ -1,6 +1,7 @@
 """Bad input: noise, lines in the middle of answers, plugs pulled at every step, wrong PINs, silent modems."""
 
 import asyncio
+import random
 from typing import Any
 
 import pytest
@@ -48,6 +49,59 @@ def test_a_plug_pulled_at_a_step_is_told_and_tried_again(serve: Any, step: str) 
 
             assert any("Next try in" in str(state) for state in served.link.states)
             assert not served.link.is_up
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("step", "given"),
+    [
+        ("AT+CMGS", {}),
+        ("AT+CMGL", {}),
+        ("AT+CMGR", {}),
+        ("AT+CMGD", {}),
+        ("AT+CNMA", {"incoming": "direct"}),
+        ("AT+CUSD", {"balance_code": "*100#"}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_plug_pulled_while_it_works_loses_nothing(serve: Any, step: str, given: dict[str, Any]) -> None:
+    """The plug is pulled once; then the modem is found again, and everything goes on."""
+    overrides: dict[str, tuple[str, ...] | None] = {step: None}
+
+    async def scenario() -> None:
+        async with serve(ModemOptions(overrides=overrides), wait=False, port=0, **given) as served:
+            await served.until(lambda link: True in link.states)
+            served.simulator.modem.deliver("Hello")
+            if step == "AT+CMGS":
+                served.link.feed(make_submissions())
+            await served.until(lambda link: any("Next try in" in str(state) for state in link.states))
+            overrides.clear()
+            await served.until(lambda link: link.is_up)
+            served.link.feed(make_submissions(first_attempt_id=2))
+            served.simulator.modem.deliver("Hello again", reference=2)
+            await served.until(lambda link: link.reports and len({incoming.raw for incoming in link.incomings}) == 2)
+
+            assert [one.text for one in served.simulator.modem.submitted] == ["Hello"]
+            assert {type(failure.error) for failure in served.link.failures} <= {LinkDown}
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_line_that_echoes_garbage_changes_nothing(serve: Any, seed: int) -> None:
+    dice = random.Random(seed)
+    noise = b"\r\n" + dice.randbytes(dice.randint(1, 400)) + b"\r\n"
+
+    async def scenario() -> None:
+        async with serve(ModemOptions(noise=noise)) as served:
+            submissions = make_submissions("x" * 300)
+            served.link.feed(submissions)
+            served.simulator.modem.deliver("Hello")
+            await served.until(lambda link: len(link.reports) == len(submissions) and link.incomings)
+
+            assert [one.text for one in served.simulator.modem.submitted] == [submission.text for submission in submissions]
+            assert all(isinstance(outcome, Accepted) for outcome in served.link.outcomes)
 
     asyncio.run(scenario())
 
