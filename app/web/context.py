@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypedDict, TypeVar, cast
 
-from flask import Flask, current_app, g
+from flask import Flask, current_app, g, session
 from flask_login import current_user  # type: ignore[import-untyped]  # the package carries no annotations
 from sqlalchemy.orm import Session
 
@@ -20,6 +20,8 @@ from app.web.access import AccessTable
 from pennywire import ui
 
 EXTENSION = "pennywire"
+VERSION = "version"
+"""Key of the visitor's session: the configuration that he has seen, or made."""
 
 T = TypeVar("T")
 
@@ -58,9 +60,10 @@ def core() -> Core:
 
 
 def snapshot() -> Snapshot:
-    """Return the configuration, the same one throughout a request."""
+    """Return the configuration, the same one throughout a request; never one that is older than the visitor's own change."""
     if "snapshot" not in g:
-        g.snapshot = core().snapshots.present()
+        found = core().snapshots.present()
+        g.snapshot = found if found.version >= session.get(VERSION, 0) else core().snapshots.reload()
     return cast(Snapshot, g.snapshot)
 
 

@@ -7,7 +7,7 @@ A signed cookie holds the token of a row. What ends a session lies in that row a
 import secrets
 from datetime import timedelta
 
-from flask import Flask, g, request, session
+from flask import Flask, Response, g, request, session
 from flask_login import LoginManager, UserMixin, login_user, logout_user  # type: ignore[import-untyped]  # the package carries no annotations
 from sqlalchemy.orm import Session
 
@@ -16,6 +16,7 @@ from app.administration import SessionLimits
 from app.models import BrowserSession
 from app.snapshot import UserView
 from app.web import context
+from app.web.access import READING
 
 SEEN_EVERY = timedelta(minutes=1)
 """How often a session notes that its user is there; more often would write with every page."""
@@ -39,6 +40,16 @@ def register(app: Flask) -> None:
     # Error pages are drawn while the users cannot be read, so no template asks for the user by itself.
     manager.init_app(app, add_context_processor=False)
     manager.user_loader(_load)
+    app.after_request(_note_version)
+
+
+def _note_version(response: Response) -> Response:
+    """Keep in the visitor's session which configuration his act left: the next page may come from another process."""
+    if request.method not in READING and TOKEN in session:
+        latest = context.core().snapshots.latest
+        if latest is not None and latest.version > session.get(context.VERSION, 0):
+            session[context.VERSION] = latest.version
+    return response
 
 
 def begin(view: UserView, *, verb: str = "sign in") -> None:
