@@ -1,17 +1,20 @@
 """Journal delivery: each plugin that listens follows the journal with a cursor of its own, at least once, in order.
 
-Each has its own thread: one that is slow, hangs or raises keeps neither the pipe nor another plugin waiting.
+Each has its own thread: one that is slow, hangs or raises keeps neither the pipe nor another plugin waiting. Nobody waits for what
+it does, so it gives way: the longer it had to wait for a processor in a turn, the longer it rests after it, while it is not late.
 """
 
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from app import administration, following, journal
 from app.core import Core
 from app.engine import leases
+from app.engine.duties import waited_s
 from app.engine.faults import describe, trail
 from app.models import JournalCursor
 from app.snapshot import Snapshot
@@ -25,6 +28,13 @@ LOOK_S = 0.5
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 PREFIX = "journal:"
+
+RESTS_PER_WAIT = 10
+"""How long a consumer rests after a turn, in terms of how long it waited for a processor in it: it gives way to what is urgent."""
+
+LONGEST_REST_S = 2.0
+LATE_S = 30.0
+"""An event of this age is delivered without a rest: whatever else wants the processor, a consumer does not fall behind further."""
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +58,7 @@ class Consumer:
     follows: Callable[[Mapping[str, Any]], bool] = lambda _settings: True
     wants_messages: bool = False
     monotonic: Callable[[], float] = time.monotonic
+    waited_s: Callable[[], float] = waited_s
     _stored: Mapping[str, Any] | None = None
     _settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
     _looked: bool = False
@@ -88,7 +99,7 @@ class Consumer:
             self._opened = False
 
     def _deliver(self, snapshot: Snapshot) -> float:
-        database = self.core.database
+        database, waited_s = self.core.database, self.waited_s()
         if not self._opened:
             with database.write() as session:
                 journal.open_cursor(session, self.plugin, now=self.core.clock(), from_start=False)
@@ -111,7 +122,14 @@ class Consumer:
                 raise LostDuty(f"Another engine delivers the journal to {self.plugin}.")
             journal.move(session, self.plugin, behind, now=self.core.clock())
         self._pause_s = 0.0
-        return 0.0 if len(batch) == BATCH else IDLE_S
+        return self._rest(batch, self.waited_s() - waited_s)
+
+    def _rest(self, batch: Sequence[Event], waited_s: float) -> float:
+        """Return how long to wait after a batch that was taken."""
+        pause_s = 0.0 if len(batch) == BATCH else IDLE_S
+        if self.core.clock() - batch[0].at > timedelta(seconds=LATE_S):
+            return pause_s
+        return max(pause_s, min(RESTS_PER_WAIT * waited_s, LONGEST_REST_S))
 
     def _wait(self, error: Exception) -> float:
         """Keep why the batch was not taken, and wait before it comes again."""

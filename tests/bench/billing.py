@@ -28,7 +28,7 @@ from tools import post
 
 from app import administration
 from app.gateway import OpenGateway
-from app.models import JournalCursor, JournalEvent
+from app.models import JournalCursor, JournalEvent, Message
 from pennywire import read_settings
 
 PREFIXES = 100_000
@@ -63,16 +63,24 @@ def measure_billing(bench: Bench) -> None:
             for variant in VARIANTS:
                 _switch(bench, variant, settings)
                 for work, measure in (("single GET", _single), ("JSON batches of 1,000", _batches)):
+                    busy, before = processor_s(bench.under_test.engine), _accepted(bench)
                     rate, busy_us = measure(bench)
                     _wait_for_followers(bench, logged=variant.logged)
+                    behind_us = 1e6 * (processor_s(bench.under_test.engine) - busy) / (_accepted(bench) - before)
                     rates.setdefault((work, variant.name), []).append(rate)
-                    bench.say(f"{work}, {variant.name}", rate, "messages/s", note=f"{busy_us:.0f} µs of the processor each")
+                    note = f"{busy_us:.0f} µs of the web's processor each, {behind_us:.0f} µs of the engine's"
+                    bench.say(f"{work}, {variant.name}", rate, "messages/s", note=note)
         _switch(bench, BARE, settings)
         bench.under_test.stop_engine()
     for work in ("single GET", "JSON batches of 1,000"):
         medians = {variant.name: statistics.median(rates[work, variant.name]) for variant in VARIANTS}
         for name in ("bare", "accounting"):
             bench.say(f"{work}, everything against {name}", 100 * medians["everything"] / medians[name], "% of its rate")
+
+
+def _accepted(bench: Bench) -> int:
+    with bench.under_test.core.database.read() as session:
+        return session.execute(select(func.count()).select_from(Message)).scalar_one()
 
 
 def _single(bench: Bench) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from sqlalchemy import select
 
 from app import administration, following, plugins, rotation
 from app.administration import MASK, InvalidField, NotThere
-from app.engine.consumers import BATCH, Consumer, make_consumers
+from app.engine.consumers import BATCH, IDLE_S, LATE_S, LONGEST_REST_S, Consumer, make_consumers
+from app.engine.duties import waited_s
 from app.models import AuditEntry, JournalCursor, PluginSettings
 from app.plugins import PluginInfo
 from pennywire import Event, InvalidSetting, MessageView, NotTaken, Setting, SettingType, hookimpl
@@ -75,7 +77,7 @@ def stored(world: World) -> dict[str, Any]:
 
 def consumer(world: World) -> Consumer:
     (made,) = make_consumers(world.core, "engine-of-the-test")
-    made.monotonic = lambda: 0.0
+    made.monotonic = made.waited_s = lambda: 0.0
     return made
 
 
@@ -209,6 +211,43 @@ def test_what_is_not_taken_comes_again_after_a_pause_that_grows(world: World, li
     assert error == "The loft is closed."
     assert [event.kind for batch, _, _ in pigeon.heard for event in batch] == ["queued"]
     assert BATCH >= 500
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("waited_s", "age_s", "pause_s"),
+    [
+        pytest.param(0.0, 0, IDLE_S, id="nobody wants the processor"),
+        pytest.param(0.05, 0, 0.5, id="others want it"),
+        pytest.param(5.0, 0, LONGEST_REST_S, id="many want it"),
+        pytest.param(5.0, LATE_S, LONGEST_REST_S, id="almost late"),
+        pytest.param(5.0, LATE_S + 1, IDLE_S, id="late"),
+    ],
+)
+def test_a_consumer_rests_while_others_want_the_processor_and_it_is_not_late(
+    world: World,
+    line: Line,  # noqa: ARG001
+    pigeon: Pigeon,
+    waited_s: float,
+    age_s: float,
+    pause_s: float,
+) -> None:
+    listener = consumer(world)
+    change(world, loft="roof")
+    listener.turn()
+    world.send("a text")
+    world.now += timedelta(seconds=age_s)
+    waits = iter([7.0, 7.0 + waited_s])
+    listener.waited_s = lambda: next(waits)
+
+    assert listener.turn() == pytest.approx(pause_s)
+    assert len(pigeon.heard) == 1
+
+
+def test_this_thread_knows_how_long_it_waited_for_a_processor() -> None:
+    before = waited_s()
+
+    assert 0.0 <= before <= waited_s()
 
 
 @ON_SQLITE

@@ -241,6 +241,7 @@ class Log:
     def __post_init__(self) -> None:
         (self.consumer,) = make_consumers(self.world.core, "engine-of-the-test")
         self.consumer.monotonic = lambda: self.monotonic
+        self.consumer.waited_s = lambda: 0.0
 
     consumer: Consumer = field(init=False)
 
