@@ -200,7 +200,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=6.0, help="length of each HTTP measurement")
     parser.add_argument("--messages", type=int, default=20_000, help="messages of each batch and drain measurement")
     parser.add_argument("--rounds", type=int, default=3, help="how often `billing` alternates; medians are told")
-    parser.add_argument("--log", default="", help="URL of an EMPTY database for the SQL logger of `billing` and `logging`; default: SQLite")
+    parser.add_argument("--log", default="", help="URL of an EMPTY database for the SQL logger, or `files`; default: SQLite")
     parser.add_argument("--history", type=int, default=1_000_000, help="messages that `verify` and `pages` look at")
     parser.add_argument("--only", default="", help=f"of {', '.join(SCENARIOS)}")
     parser.add_argument("--memory", action="store_true", help="also watch memory over 200,000 messages")

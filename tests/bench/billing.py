@@ -36,6 +36,9 @@ COUNTRIES = ("36", "43", "49", "33", "44", "1", "7", "39", "34", "420", "421", "
 CLIENTS = 8
 LOGGER, COUNTING = "sqllog", "statistics"
 PATIENCE_S = 300
+NOWHERE = {"database_url": "", "database_password": "", "file_format": "off"}
+FILES = "files"
+"""As the URL of the log: JSON lines in a folder of the gateway's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,7 @@ def _switch(bench: Bench, variant: Variant, logger: dict[str, Any]) -> None:
             administration.delete_rule(session, rule.id, **by)
         if variant.priced:
             administration.save_rule(session, "lists", kind="tariff", plugins=core.plugins, **by)
-        values = logger if variant.logged else {"database_url": "", "database_password": ""}
+        values = logger if variant.logged else NOWHERE
         administration.set_plugin_settings(session, LOGGER, values, plugins=core.plugins, vault=core.vault, **by)
     core.snapshots.reload()
     _wait(lambda: _follows(bench) == variant.logged, "The engine did not take over the logger's settings.")
@@ -166,6 +169,10 @@ def _wait_for_followers(bench: Bench, *, logged: bool) -> None:
 @contextmanager
 def _log_target(bench: Bench) -> Iterator[dict[str, Any]]:
     """Make the logger's tables in the database for it; yield its settings, and drop the tables at the end."""
+    if bench.log_url == FILES:
+        print("  the logger writes files", flush=True)
+        yield NOWHERE | {"file_format": "jsonl", "file_folder": str(bench.under_test.core.settings.data / "log")}
+        return
     url = make_url(bench.log_url or f"sqlite:///{bench.under_test.core.settings.data / 'log.sqlite3'}")
     settings = {"database_url": url.set(password=None).render_as_string(hide_password=False), "database_password": url.password or ""}
     plan: Plan = read_plan(read_settings(SETTINGS, settings))
