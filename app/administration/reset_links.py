@@ -14,6 +14,9 @@ from app.secrets import digest
 
 RESET_LIFETIME = timedelta(hours=24)
 MAILED_LIFETIME = timedelta(hours=1)
+MAILED_EVERY = timedelta(minutes=5)
+"""How long after a link the next one is mailed to the same user: a stranger must not fill a mailbox, nor kill a link over and over."""
+
 MOST_REQUESTS, REQUESTS_WITHIN = 10, timedelta(minutes=15)
 """How often one address may say that it forgot a password."""
 
@@ -56,11 +59,18 @@ def use_reset_link(session: Session, token: str, password: str, *, now: datetime
 
 
 def forgotten(session: Session, name: str, *, site: str, now: datetime) -> list[Mail]:
-    """Return the mails for whoever forgot his password, by his user name or his address; none for a stranger."""
+    """Return the mails for whoever forgot his password, by name or address; none for a stranger, nor for who has a fresh link."""
     typed = name.strip().lower()
     known = select(User).where(or_(func.lower(User.username) == typed, func.lower(User.email) == typed), User.email != "")
     mails: list[Mail] = []
-    for user in session.scalars(known.where(User.active, User.gui_enabled, User.retired_at.is_(None))):
+    for user in session.scalars(known.where(User.active, User.gui_enabled, User.retired_at.is_(None))).all():
+        fresh = (
+            OneTimeLink.user_id == user.id,
+            OneTimeLink.used_at.is_(None),
+            OneTimeLink.expires_at > now + MAILED_LIFETIME - MAILED_EVERY,
+        )
+        if session.execute(select(OneTimeLink.digest).where(OneTimeLink.purpose == _PURPOSE, *fresh)).first() is not None:
+            continue
         token = make_reset_link(session, user.username, now=now, actor=user.username, lifetime=MAILED_LIFETIME)
         assert user.email
         text = (
@@ -70,6 +80,11 @@ def forgotten(session: Session, name: str, *, site: str, now: datetime) -> list[
         )
         mails.append(Mail(user.email, "Pennywire: a new password", text, now))
     return mails
+
+
+def _has_fresh_link(session: Session, user_id: int, *, now: datetime) -> bool:
+    links = select(OneTimeLink.digest).where(OneTimeLink.purpose == _PURPOSE, OneTimeLink.user_id == user_id, OneTimeLink.used_at.is_(None))
+    return session.execute(links.where(OneTimeLink.expires_at > now + MAILED_LIFETIME - MAILED_EVERY)).first() is not None
 
 
 def count_reset_request(session: Session, address: str, *, now: datetime) -> None:

@@ -1,5 +1,6 @@
 """System / Plugins / a plugin, and the pages of the SQL logger."""
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,27 @@ def test_the_logger_is_set_up_tried_and_searched_by_hand(site: Any, read: Any, f
     assert "No message fits" in read(browser.get("/plugins/sqllog/log/outbox?number=36&since=2026-01-31&until=2026-02-01&state=accepted"))
     assert "No message fits" in read(browser.get("/plugins/sqllog/log/inbox"))
     assert "Write a day as 2026-01-31" in browser.get("/plugins/sqllog/log/outbox?since=yesterday").text
+
+
+def test_who_reads_no_texts_finds_none_in_the_log(site: Any, filled: dict[str, str]) -> None:
+    """Not by looking, and not by searching for them either."""
+    browser = site.client()
+    browser.post(PAGE, data=filled)
+    browser.post("/plugins/sqllog/create-tables")
+    database = sqlite3.connect(filled["database_url"].removeprefix("sqlite:///"))
+    with database:
+        needed = [row[1] for row in database.execute("PRAGMA table_info(outbox)") if row[3] and not row[5] and row[4] is None]
+        values = dict.fromkeys(needed, "0") | {"msgid": "01ABC", "msgdata": "Your code is 4711", "receiver": "+36201234567"}
+        database.execute(f"INSERT INTO outbox ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})", list(values.values()))
+    database.close()
+    site.user("udo", role="auditor")
+
+    for text, reads in (("", True), ("4711", True), ("nothing of that", False)):
+        own = browser.get("/plugins/sqllog/log/outbox", query_string={"text": text}).text
+        hidden = site.client("udo").get("/plugins/sqllog/log/outbox", query_string={"text": text}).text
+        assert ("Your code is 4711" in own) is reads
+        assert "Your code" not in hidden
+        assert "+36201234567" in hidden
 
 
 @pytest.mark.parametrize("button", ["test-connection", "test-row", "create-tables"])
