@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pennywire import InvalidSetting, Setting, SettingType
 
-_DEVICE: Final = r"(?:/dev/[^\s]+|(?:socket|rfc2217)://[^\s:]+:[0-9]{1,5})"
+_DEVICE: Final = r"(?:/[^\s]+|(?:socket|rfc2217)://[^\s:]+:[0-9]{1,5})"
 #: Speeds that are tried, the likeliest first.
 BIT_RATES: Final = (115200, 9600, 57600, 19200, 38400, 230400, 460800)
 #: SIM cards hold at least this much between two health checks, and no operator wants faster ones. Units: seconds.
