@@ -15,7 +15,8 @@ from app.snapshot import ConnectionView
 from pennywire import Accepted, Incoming, KeyValues, LinkDown, LinkStopped, Outcome, OutcomeUnknown, Rejected, Report, Submission, Throttled
 
 GIVE_BACK_AFTER_S = 5.0
-"""A rest that is longer gives what waits for the link back to the queue, where another link of the provider may take it."""
+"""A rest that is longer gives what waits for the link back to the queue, where another link of the provider may take it; so does a
+connector that does not ask for longer."""
 
 LONGEST_REST_S = 300.0
 LATE_ANSWERS = 10_000
@@ -56,8 +57,11 @@ class EngineLink:
         self._ending = asyncio.Event()
         self._closed = False
         self._takers: list[asyncio.Future[None]] = []
-        #: True from the first `take` until the link goes down: only then submissions are claimed ahead.
+        #: True from the first `take` until the link goes down or stalls: only then submissions are claimed ahead.
         self._taking = False
+        #: How many calls of `take` wait, and when the last one ended.
+        self._asking_count = 0
+        self._asked_at = time.monotonic()
         self._rest_until = 0.0
         self._taken: dict[int, Submission] = {}
         self._unanswered: dict[int, None] = {}
@@ -73,6 +77,14 @@ class EngineLink:
             raise ValueError("There must be room for at least one submission.")
         self.stock.window = max(self.stock.window, room)
         self._taking = True
+        self._asking_count += 1
+        try:
+            return await self._wait_for_work(room)
+        finally:
+            self._asking_count -= 1
+            self._asked_at = time.monotonic()
+
+    async def _wait_for_work(self, room: int) -> list[Submission]:
         while True:
             if self._ending.is_set():
                 raise LinkStopped(f"The connection {self.connection} is to end.")
@@ -145,6 +157,8 @@ class EngineLink:
 
     def stir(self) -> None:
         """Look at the stock again: it was filled, or the lease was renewed, or a rest is over."""
+        if self._is_stalled():
+            self._taking = False
         if not self._taking or self._ending.is_set():
             self._give_back()
         self._wake_takers()
@@ -168,6 +182,10 @@ class EngineLink:
             self._notes.append(self._line(f"{self._line_count - MOST_LINES} more lines came at once and were left out"))
         notes, self._notes, self._line_count = self._notes, [], 0
         return notes
+
+    def _is_stalled(self) -> bool:
+        """The connector has not asked for a while, as one whose caps are reached: what waits may go over another link, and is no doubt."""
+        return self._asking_count == 0 and time.monotonic() - self._asked_at > GIVE_BACK_AFTER_S
 
     def _wants(self) -> bool:
         """Called in the worker's thread: say whether submissions can be used now."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.engine import links
 from app.outbox import IN_DOUBT, QUEUED, SENDING
 from pennywire import (
     Accepted,
@@ -114,6 +115,31 @@ def test_no_more_than_two_windows_are_being_sent(stage: Stage, until: Until) -> 
     stage.play(story())
 
     assert max(most) == 10
+
+
+def test_what_waits_for_a_connector_that_does_not_ask_goes_back_to_the_queue(
+    stage: Stage, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A modem whose caps are reached asks for hours no more; a crash would put in doubt what waits for it."""
+    monkeypatch.setattr(links, "GIVE_BACK_AFTER_S", 0.0)
+    for _ in range(20):
+        stage.world.send()
+
+    async def story() -> None:
+        async with stage.engine() as engine:
+            link = await stage.network.link()
+            window = await link.take(5)
+            await until(lambda: stage.counts() == {SENDING: 10, QUEUED: 10})
+            engine.hosts[0].renewed(time.monotonic())
+            await until(lambda: stage.counts() == {SENDING: 5, QUEUED: 15})
+            window += await link.take(5)
+            for submission in window:
+                link.outcome(submission, Accepted(""))
+            assert len({submission.attempt_id for submission in window}) == 10
+
+    stage.play(story())
+
+    assert stage.counts() == {QUEUED: 10}
 
 
 def test_stop_gives_back_what_was_not_handed_over_and_waits_for_the_window(stage: Stage, until: Until) -> None:
