@@ -9,6 +9,7 @@ from flask import current_app, request, url_for
 
 from app.lifecycle import Folder
 from app.snapshot import Snapshot, UserView
+from app.unmatched import can_be_told
 from app.web import context
 from app.web.filters import FOLDERS
 from pennywire import MenuItem
@@ -190,11 +191,15 @@ def _connections(snapshot: Snapshot) -> Iterator[Entry]:
     yield Entry("All connections", "connections.index", icon="cable")
     yield Entry("Add connection", "connections.add", icon="plus")
     views = nsmallest(LONGEST_LIST, snapshot.connections.values(), key=lambda view: view.name.lower())
+    kinds = context.core().plugins.connectors
     present = (request.view_args or {}).get("name")
     views += [view for view in snapshot.connections.values() if view.name == present and view not in views]
     for view in views:
         name = {"name": view.name}
-        pages = (("Status", "connections.show"), ("Configuration", "connections.configure"), ("Events", "connections.events"))
+        pages = [("Status", "connections.show"), ("Configuration", "connections.configure"), ("Events", "connections.events")]
+        pages.append(("Test", "connection_test.show"))
+        if can_be_told(kinds.get(view.kind)):
+            pages.append(("Receipts", "receipts.show"))
         yield _branch(view.name, f"connection_{view.id}", (Entry(label, page, name) for label, page in pages), icon="plug")
 
 

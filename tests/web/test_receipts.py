@@ -134,3 +134,13 @@ def test_a_receipt_without_an_id_is_shown_and_stays(smsc: Any) -> None:
     assert "stat:DELIVRD &lt;script&gt;" in page.text
     with smsc.core.database.read() as session:
         assert session.scalars(select(ParkedReport.network_id)).all() == [""]
+
+
+def test_the_menu_tree_leads_to_the_receipts_of_a_connection_that_has_ids_to_read(smsc: Any) -> None:
+    smsc.connection("wire")
+
+    page = smsc.client().get("/connections").text
+
+    assert f'href="{ADDRESS}"' in page
+    assert 'href="/connections/wire/test"' in page
+    assert 'href="/connections/wire/receipts"' not in page
