@@ -9,7 +9,7 @@ from pennywire_smpp.bodies import CancelSm, DataMessage, Destination, QuerySm, R
 from pennywire_smpp.pdu import Command
 from pennywire_smpp.tlvs import Tag
 
-from pennywire import Incoming, Report, ReportState
+from pennywire import Incoming, Report, ReportState, Throttled
 
 Service = Any
 Until = Callable[..., Any]
@@ -18,6 +18,7 @@ ROK, RINVDSTADR, RINVMSGID, RINVPASWD, RALYBND, RBINDFAIL = 0x00, 0x0B, 0x0C, 0x
 RCANCELFAIL, RREPLACEFAIL, RSUBMITFAIL, RTHROTTLED, RX_R_APPN, RSYSERR = 0x11, 0x13, 0x45, 0x58, 0x66, 0x08
 RINVMSGLEN, RINVEXPIRY, RINVBNDSTS = 0x01, 0x62, 0x04
 UDHI = 0x40
+ENROUTE = 1
 
 # Each story starts and ends an engine.
 pytestmark = pytest.mark.full
@@ -294,5 +295,26 @@ def test_an_application_that_is_stopped_takes_leave(service: Service, until: Unt
         await asyncio.wait_for(client.lost.wait(), 20)
 
         await until(lambda: not service.serves())
+
+    service.play(story)
+
+
+def test_d15_a_temporary_refusal_tells_the_customer_nothing_and_the_end_comes_once(service: Service, until: Until) -> None:
+    async def story(service: Service) -> None:
+        client = await service.bound()
+        world = service.world
+        name = (await client.submit("hello", registered_delivery=1)).body.message_id
+
+        for _ in range(3):
+            world.answer(service.line, (world.claim(service.line)[0], Throttled(1.0)))
+            assert service.waiting() == 0
+            assert (await client.ask(Command.QUERY_SM, QuerySm(name))).body.message_state == ENROUTE
+        world.accept(service.line, "n1")
+        world.report(service.line, Report(("n1",), ReportState.DELIVERED))
+        await until(lambda: client.delivered and service.waiting() == 0)
+
+        (receipt,) = client.delivered
+        assert b"stat:DELIVRD" in receipt.body.short_message
+        assert world.money() == ("99", "0")
 
     service.play(story)
