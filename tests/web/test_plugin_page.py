@@ -52,7 +52,7 @@ def test_the_page_tells_who_made_it_what_it_brings_and_what_it_keeps(site: Any, 
     page = read(site.client().get("/system/plugins/tariff"))
 
     assert "pennywire-tariff" in page
-    assert "not declared · this gateway keeps 1" in page
+    assert "1 · this gateway keeps 1" in page
     assert "register_pricing_rules" in page
     assert "tariff_alembic_version, 1 rows" in page
 
