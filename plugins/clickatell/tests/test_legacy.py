@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from pennywire_clickatell.calls import Answer
+from pennywire_clickatell.calls import MOST_OCTETS, Answer
 from pennywire_clickatell.legacy import read_sent
 
 from pennywire import Accepted, Alphabet, LinkDown, OutcomeUnknown, Rejected, Submission, Throttled
@@ -42,6 +42,17 @@ def test_an_answer_has_its_outcome(text: str, expected: Any) -> None:
     (verdict,) = read_sent(Answer(200, text), [one()])
 
     assert isinstance(verdict, expected) if isinstance(expected, type) else verdict == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [(f"ID: {ID}", Accepted), ("ERR: 901, Internal error", Throttled), ("Service Unavailable", OutcomeUnknown), ("", OutcomeUnknown)],
+    ids=["with an id", "with an error", "a page", "empty"],
+)
+def test_a_5xx_is_read_by_its_lines_and_without_them_it_is_a_doubt(text: str, expected: type) -> None:
+    (verdict,) = read_sent(Answer(503, text), [one()])
+
+    assert isinstance(verdict, expected)
 
 
 def test_each_recipient_has_its_line() -> None:
@@ -157,6 +168,37 @@ async def _cut(request: web.Request) -> web.StreamResponse:
     assert request.transport is not None
     request.transport.abort()
     return web.Response()
+
+
+async def _torn(request: web.Request) -> web.StreamResponse:
+    """Promise more octets than come."""
+    response = web.StreamResponse(headers={"Content-Length": "100"})
+    await response.prepare(request)
+    await response.write(f"ID: {ID}".encode())
+    return await _cut(request)
+
+
+async def _huge(_request: web.Request) -> web.StreamResponse:
+    return web.Response(body=b"ID: 7\n" * (MOST_OCTETS // 6 + 1))
+
+
+async def _page(_request: web.Request) -> web.StreamResponse:
+    return web.Response(text="<html>Welcome</html>", content_type="text/html")
+
+
+@pytest.mark.parametrize("answer", [_torn, _huge, _page], ids=["torn", "huge", "web page"])
+def test_what_is_no_answer_is_a_doubt_that_one_question_settles(answer: Any, legacy: Callable[..., FakeLink]) -> None:
+    async def scenario(operator: Any, link: FakeLink) -> None:
+        operator.script.append(answer)
+        operator.queries["1"] = f"ID: {ID} Status: 002"
+        link.feed([one()])
+        await link.until(lambda link: link.answers)
+        assert operator.targets.count("/http/sendmsg") == 1
+
+    link = legacy(scenario)
+
+    assert [type(failure.error) for failure in link.failures] == [OutcomeUnknown]
+    assert link.outcomes == [Accepted(ID)]
 
 
 def test_a_doubt_is_settled_by_our_own_id(legacy: Callable[..., FakeLink]) -> None:

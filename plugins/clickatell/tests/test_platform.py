@@ -151,7 +151,15 @@ async def _page(_request: web.Request) -> web.StreamResponse:
     return web.Response(text="<html>Welcome</html>", content_type="text/html")
 
 
-@pytest.mark.parametrize("answer", [_redirect, _huge, _cut, _page], ids=["redirect", "huge", "connection cut", "web page"])
+async def _torn(request: web.Request) -> web.StreamResponse:
+    """Promise more octets than come."""
+    response = web.StreamResponse(status=202, headers={"Content-Length": "1000", "Content-Type": "application/json"})
+    await response.prepare(request)
+    await response.write(body(row()).encode())
+    return await _cut(request)
+
+
+@pytest.mark.parametrize("answer", [_redirect, _huge, _cut, _torn, _page], ids=["redirect", "huge", "connection cut", "torn", "web page"])
 def test_what_is_no_answer_leaves_the_message_in_doubt_and_the_link_alive(answer: Any, platform: Callable[..., FakeLink]) -> None:
     async def scenario(operator: Any, link: FakeLink) -> None:
         operator.script.append(answer)
