@@ -122,6 +122,28 @@ def test_what_may_not_be_changes_no_credit(office: Any, xml: Any, user: str, par
     assert (office.count(Transfer), office.money(), office.money("ben")) == (before, ("10", "0"), ("3.5", "0"))
 
 
+@pytest.mark.parametrize(("action", "parameter"), [("setcredits", "newbalance"), ("addcredits", "add")])
+@pytest.mark.parametrize(
+    "amount",
+    ["1e309", "NaN", "Infinity", "1,5", "\uff11\uff12", "1e-9", "0.0000001", str(2**63), str(-(2**70)), "True", "[1]", "0x10", "1 000"],
+)
+def test_what_is_no_exact_amount_changes_no_credit(office: Any, xml: Any, action: str, parameter: str, amount: str) -> None:
+    before = office.count(Transfer)
+
+    answer = xml(office.get(user="boss", action=action, useraccount="anna", **{parameter: amount}))
+
+    assert answer.text("errorcode") == "112"
+    assert (office.count(Transfer), office.money()) == (before, ("10", "0"))
+
+
+def test_a_balance_may_be_set_below_nothing_and_exactly(office: Any, xml: Any) -> None:
+    """-1 is an amount: what was oversold elsewhere is carried over as it is."""
+    answer = xml(office.get(user="boss", action="setcredits", useraccount="anna", newbalance="-1"))
+
+    assert answer.text("balance") == "-1"
+    assert office.money() == ("-1", "0")
+
+
 def test_message_server_6_calls_an_endless_account_minus_one(gateway: Any) -> None:
     gateway.edit(accounting_enabled=False)
 
