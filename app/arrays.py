@@ -8,7 +8,7 @@ the driver takes, which asks each value for its type.
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 from sqlalchemy import JSON, Boolean, ColumnElement, LargeBinary, String, Text, TypeDecorator, bindparam
@@ -17,6 +17,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.operators import OperatorType
 from sqlalchemy.types import TypeEngine
 
 from app.db import Instant
@@ -77,6 +78,11 @@ class _List(TypeDecorator[Sequence[Any]]):
 class _Among(FunctionElement[bool]):
     type = Boolean()
     inherit_cache = True
+
+    def self_group(self, against: OperatorType | None = None) -> Self:
+        """Stay as it is beside AND and OR: as `(… IN …) = 1`, which SQLAlchemy makes for SQLite, no index would be used."""
+        del against
+        return self
 
 
 def among(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
