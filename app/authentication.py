@@ -182,11 +182,15 @@ class Authenticator:
         return hmac.digest(self._key, content, "sha256")
 
     def _remember(self, user: UserView, password: str) -> None:
+        verifier = self._verifier(user, password)
         with self._lock:
+            if self._known.get(user.id) == verifier:
+                # Another caller was as fast. Taken out and put back, it would be missing for whoever looks meanwhile.
+                return
             self._known.pop(user.id, None)
             if len(self._known) >= REMEMBERED_USERS:
                 del self._known[next(iter(self._known))]
-            self._known[user.id] = self._verifier(user, password)
+            self._known[user.id] = verifier
 
     def _check_slowly(self, user: UserView | None, username: str, candidates: Sequence[str], address: str) -> None:
         """Compare with the stored hash, or with nobody's, so that an unknown name takes as long as a wrong password.
