@@ -144,7 +144,8 @@ class _KnownPrefixes:
         self._whole = codes
 
     def __call__(self, prefix: str) -> bool:
-        return prefix in self._codes or any(prefix[:length] in self._whole for length in (1, 2, 3))
+        whole = self._whole
+        return prefix[:2] in whole or prefix[:3] in whole or prefix[:1] in whole or prefix in self._codes
 
 
 def _find_overlaps(session: Session, version_id: int, report: Report) -> None:

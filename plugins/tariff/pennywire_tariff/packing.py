@@ -87,7 +87,7 @@ def _spans(session: Session, version_id: int) -> Iterator[Span]:
     last: tuple[str, int] | None = None
     while True:
         rows = session.execute(statement if last is None else statement.where(place > last)).all()
-        yield from (Span(*row[:4]) for row in rows)
+        yield from (Span(prefix, price_uc, since_us, until_us) for prefix, price_uc, since_us, until_us, _id in rows)
         if len(rows) < CHUNK:
             return
         last = (rows[-1].prefix, rows[-1].id)

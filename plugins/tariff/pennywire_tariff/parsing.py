@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import IO, NamedTuple
 
 from pennywire.money import LARGEST_UC, InvalidAmount, parse_credits
@@ -22,6 +23,9 @@ LARGEST_PRICE_UC = LARGEST_UC // 255
 """A message has up to 255 segments."""
 
 _SAMPLE_OCTETS = 4096
+_REMEMBERED = 4096
+"""Prices and moments that are not read again: a list of a million lines has few that differ."""
+
 _COLUMNS = {
     "prefix": ("prefix", "code", "dial code", "destination prefix", "number"),
     "mcc": ("mcc",),
@@ -143,9 +147,15 @@ def _read_cells(text: io.TextIOWrapper, form: Form, positions: tuple[str, ...]) 
     columns = _columns(first[1], positions)
     lines = rows if columns is not None else itertools.chain((first,), rows)
     places = columns if columns is not None else {name: index for index, name in enumerate(positions)}
+    pairs, width = tuple(places.items()), max(places.values()) + 1
     for number, cells in lines:
-        found = {name: cells[index].strip() if index < len(cells) else "" for name, index in places.items()}
-        wrong = next((cell for cell in found.values() if not cell.isprintable()), None)
+        if len(cells) < width:
+            cells.extend([""] * (width - len(cells)))
+        found = {name: cells[index].strip() for name, index in pairs}
+        wrong = None
+        # One question for the whole line; cells that nobody reads, and space around the others, may hold what they like.
+        if not "".join(cells).isprintable():
+            wrong = next((cell for cell in found.values() if not cell.isprintable()), None)
         yield number, found if wrong is None else _unreadable(wrong, form)
 
 
@@ -180,7 +190,7 @@ def _numbered(text: io.TextIOWrapper, delimiter: str) -> Iterator[tuple[int, lis
             return
         except csv.Error as error:
             raise CannotRead(f"Line {reader.line_num}: {error}. Look for a quotation mark that is not closed.") from error
-        if any(cell.strip() for cell in cells):
+        if any(map(str.strip, cells)):
             yield reader.line_num, cells
 
 
@@ -210,9 +220,9 @@ def _columns(cells: Sequence[str], positions: tuple[str, ...]) -> dict[str, int]
 def _read(number: int, cells: Mapping[str, str], form: Form) -> Line:
     prefix, mcc, mnc = read_key(cells.get("prefix", ""), cells.get("mcc", ""), cells.get("mnc", ""))
     price_uc = read_price(cells["price"], decimal=form.decimal, negative_allowed=form.negative_allowed)
-    effective_at = read_moment(cells.get("effective", ""), "effective date")
-    end_at = read_moment(cells.get("end", ""), "end date", end=True)
-    if effective_at is not None and end_at is not None and end_at <= effective_at:
+    effective_us = _read_us(cells.get("effective", ""), "effective date")
+    end_us = _read_us(cells.get("end", ""), "end date", end=True)
+    if effective_us is not None and end_us is not None and end_us <= effective_us:
         raise Wrong(f"It ends ({cells['end']}) before it begins ({cells['effective']}).")
     return Line(
         number,
@@ -220,8 +230,8 @@ def _read(number: int, cells: Mapping[str, str], form: Form) -> Line:
         mcc,
         mnc,
         price_uc,
-        None if effective_at is None else to_us(effective_at),
-        None if end_at is None else to_us(end_at),
+        effective_us,
+        end_us,
         cells.get("name", "")[:LONGEST_NAME],
     )
 
@@ -260,6 +270,7 @@ def read_key(prefix: str, mcc: str, mnc: str) -> tuple[str, str, str]:
     return "", mcc, mnc
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def read_price(text: str, *, decimal: str = ".", negative_allowed: bool = False) -> int:
     """Return a price in microcredits. Raises: Wrong, InvalidAmount."""
     if not text:
@@ -274,6 +285,12 @@ def read_price(text: str, *, decimal: str = ".", negative_allowed: bool = False)
     if abs(price_uc) > LARGEST_PRICE_UC:
         raise Wrong(f"The price {text} is larger than 3,900,000 credits.")
     return price_uc
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _read_us(text: str, what: str, *, end: bool = False) -> int | None:
+    moment = read_moment(text, what, end=end)
+    return None if moment is None else to_us(moment)
 
 
 def read_moment(text: str, what: str, *, end: bool = False) -> datetime | None:

@@ -142,3 +142,23 @@ def test_a_table_of_networks() -> None:
     assert second == NetworkLine(3, "36", "216", "", "Hungary")
     assert "not a prefix" in third[1]
     assert "not an MCC" in fourth[1]
+
+
+def test_what_nobody_reads_may_hold_what_it_likes() -> None:
+    ((_line, prefix, *_rest),) = read("prefix;price;remark\n\u00a03620\u00a0;0.5;a\x07b\n")
+
+    assert prefix == "3620"
+
+
+def test_a_line_may_be_shorter_than_its_heading() -> None:
+    ((_line, prefix, _mcc, _mnc, price_uc, since, until, name),) = read("prefix;price;effective;end;name\n3620;0.5\n")
+
+    assert (prefix, price_uc, since, until, name) == ("3620", 500_000, None, None, "")
+
+
+def test_the_same_day_is_a_beginning_and_an_end() -> None:
+    """What was read once is remembered; as an end the day is another moment than as a beginning."""
+    one, other = read("prefix;price;effective;end\n3620;0.5;2026-04-01;\n3630;0.5;;2026-04-01\n")
+
+    assert one.effective_us == to_us(datetime(2026, 4, 1, tzinfo=UTC))
+    assert other.end_us == to_us(datetime(2026, 4, 2, tzinfo=UTC))
