@@ -71,6 +71,7 @@ class Message(Base):
     parameters: Mapped[dict[str, Any] | None] = mapped_column(Json)
     __table_args__ = (
         Index("ix_message_folder", "user_id", "folder", "id"),
+        Index("ix_message_folder_of_all", "folder", "id"),
         Index(
             "ix_message_report_due",
             "report_due_at",
