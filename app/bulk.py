@@ -95,14 +95,10 @@ def _run(session: Session, plan: _Plan, rows: Sequence[tuple[Any, ...]]) -> Curs
     if plan.arrays:
         arrays = zip(zip(*rows, strict=True), plan.columns, strict=True)
         return connection.exec_driver_sql(plan.sql, tuple(array_text(values, column.type) for values, column in arrays))
-    converted = []
-    for row in rows:
-        values = list(row)
-        for index, convert in plan.converters:
-            if values[index] is not None:
-                values[index] = convert(values[index])
-        converted.append(tuple(values))
-    return connection.exec_driver_sql(plan.sql, converted)
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+    for index, convert in plan.converters:
+        columns[index] = [None if value is None else convert(value) for value in columns[index]]
+    return connection.exec_driver_sql(plan.sql, list(zip(*columns, strict=True)))
 
 
 @lru_cache(maxsize=256)

@@ -1,6 +1,7 @@
 """Amounts: whole microcredits inside, exact decimal text outside. No float comes near them."""
 
 import re
+from functools import lru_cache
 
 MICRO = 1_000_000
 """Microcredits in a credit."""
@@ -32,6 +33,7 @@ def parse_credits(text: object) -> int:
     return -amount_uc if sign == "-" else amount_uc
 
 
+@lru_cache(maxsize=4096)
 def format_credits(amount_uc: int) -> str:
     """Return an amount as exact decimal text, without needless zeros: `12.5`, `-0.000001`, `3`."""
     whole, micro = divmod(abs(amount_uc), MICRO)

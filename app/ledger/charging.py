@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 
 from app.arrays import among
 from app.bulk import insert_rows
-from app.db import AnyRow
 from app.ledger.rows import TRANSFERS, UNSYNCHRONISED, dated, lock_accounts, move_sums, transfer_row
 from app.ledger.values import CHARGE_PHASE, END_PHASE, Charge, Kind, Lack
 from app.limits import Meter
@@ -36,7 +35,8 @@ class _Till:
     """The locked accounts of one batch of charges: what is free of each, what was taken, what counts towards limits."""
 
     def __init__(self, session: Session, charges: Sequence[Charge], *, now: datetime) -> None:
-        self.accounts = accounts = lock_accounts(session, (account_id for item in charges for account_id, _ in item.legs()))
+        accounts = lock_accounts(session, (account_id for item in charges for account_id, _ in item.legs()))
+        self.moments = {row.id: dated(now, row) for row in accounts.values()}
         self.totals: dict[int, int] = {}
         self.meter = Meter(session, [row for row in accounts.values() if row.limited], now=now)
         self._free: dict[int, int | None] = {
@@ -80,7 +80,7 @@ def charge(session: Session, charges: Sequence[Charge], *, now: datetime, actor:
         lacks.append(lack)
         if lack is None:
             till.take(item)
-            rows += _charge_rows(item, till.accounts, now, actor, revenue_id)
+            rows += _charge_rows(item, till.moments, actor, revenue_id)
     insert_rows(session, TRANSFERS, rows)
     for account_id in sorted(till.totals):
         _reserve(session, account_id, till.totals[account_id])
@@ -88,7 +88,7 @@ def charge(session: Session, charges: Sequence[Charge], *, now: datetime, actor:
     return lacks
 
 
-def _charge_rows(item: Charge, accounts: Mapping[int, AnyRow], now: datetime, actor: str, revenue_id: int) -> list[dict[str, Any]]:
+def _charge_rows(item: Charge, moments: Mapping[int, datetime], actor: str, revenue_id: int) -> list[dict[str, Any]]:
     """Return a row for each level. An account above has one even for nothing: it says whose limits the message counts towards."""
     return [
         transfer_row(
@@ -96,7 +96,7 @@ def _charge_rows(item: Charge, accounts: Mapping[int, AnyRow], now: datetime, ac
             account_id,
             revenue_id,
             amount_uc,
-            dated(now, accounts[account_id]),
+            moments[account_id],
             actor,
             message_id=item.message_id,
             level=level,
