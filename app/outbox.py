@@ -123,8 +123,8 @@ _USERS = text(
 )
 
 
-def _pick(session: Session, provider: str, room: int, after_user: int, whole: bool, now: datetime) -> tuple[list[AnyRow], int]:
-    """Choose rows: an equal share for each user that has any, in a round that goes on behind `after_user`."""
+def users_in_turn(session: Session, provider: str, room: int, after_user: int) -> list[int]:
+    """Return at most `room` users with segments in a provider's queue, in a round that goes on behind `after_user`."""
     users = list(session.execute(_USERS, {"provider": provider, "after": after_user, "room": room}).scalars())
     if len(users) < room:
         users += [
@@ -132,10 +132,16 @@ def _pick(session: Session, provider: str, room: int, after_user: int, whole: bo
             for user in session.execute(_USERS, {"provider": provider, "after": 0, "room": room - len(users)}).scalars()
             if user <= after_user
         ]
+    return users[:room]
+
+
+def _pick(session: Session, provider: str, room: int, after_user: int, whole: bool, now: datetime) -> tuple[list[AnyRow], int]:
+    """Choose rows: an equal share for each user that has any, in a round that goes on behind `after_user`."""
+    users = users_in_turn(session, provider, room, after_user)
     heads: dict[int, Sequence[AnyRow]] = {}
     last_user = after_user
     left = room
-    for index, user in enumerate(users[:room]):
+    for index, user in enumerate(users):
         share = -(-left // (len(users) - index))
         heads[user] = _head(session, provider, user, share, whole, now)
         left -= len(heads[user])

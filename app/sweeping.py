@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import bindparam, delete, func, select, text, update
 from sqlalchemy.orm import Session
 
 from app import costs, holding, inbound, outcomes, reports
+from app.arrays import among
 from app.carriers import choose_provider, onward
-from app.db import Database
+from app.db import AnyRow, Database
 from app.decisions import KEY_LIFETIME_S
 from app.identifiers import IdMaker
 from app.lifecycle import End, Remedy, State, Terms
@@ -28,7 +29,7 @@ from app.models import (
     ServiceConnection,
     table,
 )
-from app.outbox import IN_DOUBT, QUEUED, WAITING
+from app.outbox import IN_DOUBT, QUEUED, WAITING, users_in_turn
 from app.outcomes import AttemptOutcome
 from app.progress import Change, MessageRow, apply, lock_messages, part_end, refused_messages, taken_counts
 from app.routing import ANY
@@ -279,19 +280,26 @@ def _old_keys(session: Session, turn: _Round) -> int:
 _CARRIED = tuple(_MESSAGES.c[name] for name in ("id", "route_id", "user_id", "source", "destination", "segment_count", "price_uc"))
 
 
+_STUCK = (
+    select(_OUTBOX.c.segment_index, *_CARRIED)
+    .join(_MESSAGES, _MESSAGES.c.id == _OUTBOX.c.message_id)
+    .where(
+        _OUTBOX.c.provider == bindparam("provider"),
+        text("outbox.state = 0"),
+        _OUTBOX.c.user_id == bindparam("user"),
+        among(_MESSAGES.c.route_id, "routes"),
+    )
+    .order_by(text("outbox.priority DESC"), _OUTBOX.c.message_id, _OUTBOX.c.segment_index)
+    .limit(bindparam("share"))
+)
+
+
 def _failover(session: Session, turn: _Round) -> int:
     """Hand queues of providers that are stopped or have been down for a while to the next provider of the route."""
     stranded = _stranded(session, turn)
     moved = 0
-    for provider in stranded:
-        rows = session.execute(
-            select(_OUTBOX.c.segment_index, *_CARRIED)
-            .join(_MESSAGES, _MESSAGES.c.id == _OUTBOX.c.message_id)
-            .where(_OUTBOX.c.provider == provider, text("outbox.state = 0"))
-            .order_by(_OUTBOX.c.message_id)
-            .limit(BATCH)
-        ).all()
-        for row in rows:
+    for provider in sorted(stranded):
+        for row in _stuck(session, turn, provider, stranded):
             route = turn.snapshot.route_by_id(row.route_id)
             names = onward(turn.snapshot, route, row, holder=provider, now=turn.now) if route else ()
             target = choose_provider(turn.snapshot, [name for name in names if name not in stranded]) if provider in names else None
@@ -303,6 +311,35 @@ def _failover(session: Session, turn: _Round) -> int:
                 )
                 moved += 1
     return moved
+
+
+def _stuck(session: Session, turn: _Round, provider: str, stranded: set[str]) -> list[AnyRow]:
+    """Return segments that wait for a provider in vain and have another way out, an equal share of each user's.
+
+    A queue without any way out is not read at all, or the sweeper would read it again every second for as long as it is stuck.
+    """
+    routes = _ways_out(turn.snapshot, provider, stranded)
+    if not routes:
+        return []
+    users = sorted(turn.snapshot.users_by_id)
+    # Where more users wait than one round takes, each round begins with others.
+    after_user = users[int(turn.now.timestamp()) * BATCH % len(users)] if users else 0
+    waiting = users_in_turn(session, provider, BATCH, after_user)
+    rows: list[AnyRow] = []
+    for user in waiting:
+        values = {"provider": provider, "user": user, "routes": routes, "share": -(-BATCH // len(waiting))}
+        rows += session.execute(_STUCK, values)
+    return rows
+
+
+def _ways_out(snapshot: Snapshot, provider: str, stranded: set[str]) -> list[int]:
+    """Return the ids of the routes that lead to a provider, and to another that is not stranded."""
+    return [
+        route_id
+        for route_id, route in snapshot.routes.items()
+        if (provider in route.targets or ANY in route.targets)
+        and any(target not in stranded for target in route.targets if target != provider)
+    ]
 
 
 def _stranded(session: Session, turn: _Round) -> set[str]:
