@@ -36,7 +36,8 @@ class Setting:
     """One setting of a kind.
 
     `name` is an identifier with its unit last (`timeout_s`). `minimum` and `maximum` bound numbers, `max_length` bounds texts
-    in characters, `pattern` is a regular expression that the whole text must match. `choices` are (value, label) pairs.
+    in characters, `pattern` is a regular expression that the whole text must match; `expected` says the same in words, to end the
+    sentence *Label must be …* by which another text is refused. `choices` are (value, label) pairs.
     `advanced` hides the setting behind the form's *Advanced* link. `hashed` is for the secret by which a peer signs in: only its slow
     hash is kept, by applications alone.
     """
@@ -50,6 +51,7 @@ class Setting:
     maximum: float | None = None
     max_length: int | None = None
     pattern: str = ""
+    expected: str = ""
     choices: tuple[tuple[str, str], ...] = ()
     help: str = ""
     advanced: bool = False
@@ -94,7 +96,7 @@ def _read_text(setting: Setting, value: Any) -> str:
     if setting.max_length is not None and len(text) > setting.max_length:
         raise InvalidSetting(setting.name, f"{setting.label} has {len(text)} characters; at most {setting.max_length} are allowed.")
     if setting.pattern and not re.fullmatch(setting.pattern, text):
-        raise InvalidSetting(setting.name, f"{setting.label} does not have the form {setting.pattern}.")
+        raise InvalidSetting(setting.name, f"{setting.label} must be {setting.expected or f'of the form {setting.pattern}'}.")
     return text
 
 

@@ -30,7 +30,13 @@ _USER_FIELDS: dict[str, Setting] = {
         Setting("kind", "Type", default="standard"),
         Setting("default_source", "Default sender", max_length=16),
         Setting("email", "E-mail address", max_length=254),
-        Setting("country_code", "Country calling code", pattern=r"[1-9][0-9]{0,2}", max_length=3),
+        Setting(
+            "country_code",
+            "Country calling code",
+            pattern=r"[1-9][0-9]{0,2}",
+            expected="1 to 3 digits that do not begin with 0, such as 36",
+            max_length=3,
+        ),
     )
 }
 _USER_FLAGS = (

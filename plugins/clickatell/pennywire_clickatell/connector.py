@@ -51,6 +51,7 @@ class ClickatellConnector(_HttpConnector):
             required=True,
             max_length=200,
             pattern=r"[!-~]+",
+            expected="of printable ASCII characters, without blanks",
             help="From the SMS integration in Clickatell's portal.",
         ),
         *shared_settings(
@@ -74,7 +75,15 @@ class ClickatellHttpConnector(_HttpConnector):
     label: ClassVar[str] = "Clickatell (legacy HTTP)"
     description: ClassVar[str] = "Clickatell's former HTTP API, with API id, user and password. Reports come by callback."
     settings: ClassVar[tuple[Setting, ...]] = (
-        Setting("api_id", "API id", required=True, max_length=32, pattern=r"[0-9A-Za-z]+", help="Of the HTTP API in Developers' Central."),
+        Setting(
+            "api_id",
+            "API id",
+            required=True,
+            max_length=32,
+            pattern=r"[0-9A-Za-z]+",
+            expected="made of letters and digits",
+            help="Of the HTTP API in Developers' Central.",
+        ),
         Setting("user", "User", required=True, max_length=64),
         Setting("password", "Password", SettingType.SECRET, required=True, max_length=128),
         *shared_settings(

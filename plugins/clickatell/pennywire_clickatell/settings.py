@@ -18,6 +18,20 @@ _SOURCE_USES: Final = (
     ("message", "The message's own"),
 )
 
+_BALANCE = (
+    Setting(
+        "balance_alarm",
+        "Alarm below a balance of",
+        max_length=16,
+        pattern=r"[0-9]{1,10}(\.[0-9]{1,4})?",
+        expected="an amount such as 12.50",
+        help="In the currency of the Clickatell account. Empty: no alarm.",
+    ),
+    Setting(
+        "balance_every_s", "Ask for the balance every (s)", SettingType.NUMBER, default=300.0, minimum=1, maximum=86_400, advanced=True
+    ),
+)
+
 
 def shared_settings(*, base_url: str, source_use: str, most_per_call: int, per_call: int, per_call_help: str) -> tuple[Setting, ...]:
     """Return the settings of both kinds, with the defaults of one."""
@@ -28,6 +42,7 @@ def shared_settings(*, base_url: str, source_use: str, most_per_call: int, per_c
             "Source",
             max_length=16,
             pattern=r"\+?[0-9]{3,15}|[A-Za-z0-9 ._&-]{1,11}",
+            expected="a number of 3 to 15 digits, or a name of at most 11 letters, digits, blanks, dots, &, - and _",
             help="The two-way number or registered sender that is used with “Always the source below”.",
         ),
         Setting(
@@ -36,6 +51,7 @@ def shared_settings(*, base_url: str, source_use: str, most_per_call: int, per_c
             SettingType.SECRET,
             max_length=128,
             pattern=r"[A-Za-z0-9_-]{24,128}",
+            expected="24 to 128 letters, digits, - and _",
             help="At least 24 letters, digits, - or _. It stands in the address that Clickatell calls. Empty: callbacks are refused.",
         ),
         Setting(
@@ -45,16 +61,7 @@ def shared_settings(*, base_url: str, source_use: str, most_per_call: int, per_c
             max_length=4_000,
             help="One address or network a line, such as 196.216.236.0/24. Empty: from anywhere, if the secret is right.",
         ),
-        Setting(
-            "balance_alarm",
-            "Alarm below a balance of",
-            max_length=16,
-            pattern=r"[0-9]{1,10}(\.[0-9]{1,4})?",
-            help="In the currency of the Clickatell account. Empty: no alarm.",
-        ),
-        Setting(
-            "balance_every_s", "Ask for the balance every (s)", SettingType.NUMBER, default=300.0, minimum=1, maximum=86_400, advanced=True
-        ),
+        *_BALANCE,
         Setting(
             "messages_per_call",
             "Messages in one call",

@@ -20,6 +20,7 @@ _LINE = (
         required=True,
         max_length=4_000,
         pattern=rf"{_DEVICE}(?:\s+{_DEVICE})*",
+        expected="a path below /dev, or socket:// or rfc2217:// with host and port; several stand one a line",
         help="A serial device such as /dev/serial/by-id/usb-…, or a terminal server: socket://192.0.2.7:4001, rfc2217://192.0.2.7:4001."
         " Several, one a line, make a bank.",
     ),
@@ -36,6 +37,7 @@ _LINE = (
         SettingType.SECRET,
         max_length=400,
         pattern=r"[0-9]{4,8}(?:\s+[0-9]{4,8})*",
+        expected="4 to 8 digits; several are parted by blanks",
         help="Of the SIM card; empty if it asks for none. One for all modems, or one for each, in the order of the devices.",
     ),
     Setting(
@@ -44,12 +46,21 @@ _LINE = (
         SettingType.LINES,
         max_length=1_000,
         pattern=r"[0-9]{14,16}(?:\s+[0-9]{14,16})*",
+        expected="14 to 16 digits; several stand one a line",
         help="Whoever else answers at the device is not used. One for each device, in their order; empty uses any.",
         advanced=True,
     ),
 )
 _SENDING = (
-    Setting("service_centre", "Service centre", max_length=16, pattern=r"\+?[0-9]{3,15}", help="Empty: the one on the SIM.", advanced=True),
+    Setting(
+        "service_centre",
+        "Service centre",
+        max_length=16,
+        pattern=r"\+?[0-9]{3,15}",
+        expected="a number of 3 to 15 digits, with or without +",
+        help="Empty: the one on the SIM.",
+        advanced=True,
+    ),
     Setting("pause_s", "Pause between segments (seconds)", SettingType.NUMBER, default=0.0, minimum=0, maximum=3600),
     Setting("per_hour", "Segments per hour", SettingType.INTEGER, default=0, minimum=0, help="For each SIM card; 0 is no limit."),
     Setting("per_day", "Segments per day", SettingType.INTEGER, default=0, minimum=0, help="For each SIM card; 0 is no limit."),
@@ -82,7 +93,14 @@ _RECEIVING = (
         choices=(("SM", "SIM card"), ("ME", "Modem"), ("MT", "Both")),
         advanced=True,
     ),
-    Setting("own_number", "Number of the SIM card", max_length=16, pattern=r"\+?[0-9]{3,15}", help="Destination of incoming messages."),
+    Setting(
+        "own_number",
+        "Number of the SIM card",
+        max_length=16,
+        pattern=r"\+?[0-9]{3,15}",
+        expected="a number of 3 to 15 digits, with or without +",
+        help="Destination of incoming messages.",
+    ),
 )
 _CARE = (
     Setting(
@@ -102,6 +120,7 @@ _CARE = (
         "USSD code of the balance",
         max_length=40,
         pattern=r"[0-9*#]+",
+        expected="made of digits, * and #",
         help="Such as *100#. Its answer stands in the events.",
     ),
     Setting("balance_interval_h", "Ask for the balance every (hours)", SettingType.NUMBER, default=24.0, minimum=0.01, advanced=True),
@@ -111,6 +130,7 @@ _CARE = (
         SettingType.LINES,
         max_length=2_000,
         pattern=r"(?:\s*[Aa][Tt][^\r\n]*)*",
+        expected="lines that begin with AT",
         help="One a line.",
         advanced=True,
     ),

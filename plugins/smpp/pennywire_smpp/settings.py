@@ -13,6 +13,7 @@ from pennywire_smpp.optional import read_table
 from pennywire_smpp.policies import read_policies
 
 _PRINTABLE: Final = r"[ -~]*"
+_ASCII: Final = "of printable ASCII characters only"
 _TON_NPI: Final = r"[0-9]{1,2}/[0-9]{1,2}"
 _PORT_MAX: Final = 65535
 
@@ -21,16 +22,34 @@ INTERFACE_VERSIONS: Final = {"3.3": 0x33, "3.4": 0x34, "5.0": 0x50}
 
 
 def _ton_npi(name: str, label: str, default: str) -> Setting:
-    return Setting(name, label, default=default, pattern=_TON_NPI, help="TON/NPI, for example 1/1.", advanced=True)
+    return Setting(
+        name,
+        label,
+        default=default,
+        pattern=_TON_NPI,
+        expected="two numbers with a slash between them, such as 1/1",
+        help="TON/NPI, for example 1/1.",
+        advanced=True,
+    )
 
 
 _ACCOUNT = (
-    Setting("host", "Host", required=True, max_length=255, pattern=r"[A-Za-z0-9._:-]+", help="Name or address of the SMSC."),
+    Setting(
+        "host",
+        "Host",
+        required=True,
+        max_length=255,
+        pattern=r"[A-Za-z0-9._:-]+",
+        expected="a host name or an address, without blanks",
+        help="Name or address of the SMSC.",
+    ),
     Setting("port", "Port", SettingType.INTEGER, default=2775, minimum=1, maximum=_PORT_MAX),
     # Sizes of C-octet strings less their NUL. Source: SMPP v3.4 §4.1.1.
-    Setting("system_id", "System id", required=True, max_length=15, pattern=_PRINTABLE, help="The user name at the SMSC."),
-    Setting("password", "Password", SettingType.SECRET, max_length=8, pattern=_PRINTABLE, help="SMPP allows 8 characters."),
-    Setting("system_type", "System type", max_length=12, pattern=_PRINTABLE, help="Most operators want it empty."),
+    Setting("system_id", "System id", required=True, max_length=15, pattern=_PRINTABLE, expected=_ASCII, help="The user name at the SMSC."),
+    Setting(
+        "password", "Password", SettingType.SECRET, max_length=8, pattern=_PRINTABLE, expected=_ASCII, help="SMPP allows 8 characters."
+    ),
+    Setting("system_type", "System type", max_length=12, pattern=_PRINTABLE, expected=_ASCII, help="Most operators want it empty."),
     Setting(
         "bind_mode",
         "Bind as",
@@ -166,6 +185,7 @@ _REPORTS = (
         "Cut off the front of ids in receipts",
         max_length=32,
         pattern=_PRINTABLE,
+        expected=_ASCII,
         help="What the SMSC writes in front of an id in receipts and not in its answers. The Receipts page finds it out.",
         advanced=True,
     ),
@@ -190,8 +210,8 @@ _ADDRESSES = (
     ),
     Setting("addr_ton", "TON of the bind", SettingType.INTEGER, default=0, minimum=0, maximum=255, advanced=True),
     Setting("addr_npi", "NPI of the bind", SettingType.INTEGER, default=0, minimum=0, maximum=255, advanced=True),
-    Setting("address_range", "Address range", max_length=40, pattern=_PRINTABLE, advanced=True),
-    Setting("service_type", "Service type", max_length=5, pattern=_PRINTABLE, advanced=True),
+    Setting("address_range", "Address range", max_length=40, pattern=_PRINTABLE, expected=_ASCII, advanced=True),
+    Setting("service_type", "Service type", max_length=5, pattern=_PRINTABLE, expected=_ASCII, advanced=True),
     _ton_npi("source_international", "Source: international number", "1/1"),
     _ton_npi("source_national", "Source: other number", "2/1"),
     _ton_npi("source_short", "Source: short code", "3/0"),
