@@ -1,5 +1,6 @@
 """`pennywire connection`: kinds and settings come from plugins; secrets are asked for or read from files."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -8,15 +9,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import administration, unmatched
-from app.cli.answers import answer, answer_table, details
+from app.cli.answers import answer, answer_table, details, printable
 from app.cli.confirming import confirmed, require_confirmed
 from app.cli.given_settings import SETTING_COLUMNS, described_settings, setting_options, take_settings
-from app.cli.opening import ACTOR, core, read, write
+from app.cli.opening import ACTOR, core, database, read, write
 from app.cli.options import Group
 from app.clock import utc_now
 from app.core import Core
 from app.ledger import format_credits, parse_credits
-from app.models import ConnectionStatus, ServiceConnection
+from app.models import ConnectionLog, ConnectionStatus, ServiceConnection
 from app.retirement import retire_connection
 
 
@@ -160,6 +161,46 @@ def _head(row: ServiceConnection, status: ConnectionStatus | None) -> dict[str, 
 
 def _described(row: ServiceConnection, status: ConnectionStatus | None, opened: Core) -> dict[str, Any]:
     return _head(row, status) | {"settings": administration.shown_settings(opened.plugins.connectors.get(row.kind), row.settings)}
+
+
+@connection.command("log")
+@click.argument("name")
+@click.option("--lines", "line_count", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many of the last.")
+@click.option("--follow", is_flag=True, help="Go on with what the connection writes, until Ctrl-C.")
+def log(name: str, line_count: int, follow: bool) -> None:
+    """Show what a connection wrote of itself, the newest last: binds, breaks, errors, and the trace where it is on."""
+    with database() as opened:
+
+        def lines(after: int, most: int) -> list[dict[str, Any]]:
+            with opened.read() as session:
+                found = administration.find_connection(session, name)
+                newest = select(ConnectionLog).where(ConnectionLog.connection_id == found.id, ConnectionLog.id > after)
+                rows = session.scalars(newest.order_by(ConnectionLog.id.desc()).limit(most)).all()
+            return [{"id": row.id, "at": row.at, "line": row.line} for row in reversed(rows)]
+
+        found = lines(0, line_count)
+        if not follow:
+            answer_table(found, {"at": "TIME", "line": "LINE"}, empty=f"{name} has written nothing yet.")
+            return
+        try:
+            _keep_telling(found, lines)
+        except KeyboardInterrupt:
+            return  # that is how following ends
+
+
+FOLLOW_EVERY_S = 0.5
+_MOST_AT_ONCE = 1000
+
+
+def _keep_telling(found: list[dict[str, Any]], lines: Callable[[int, int], list[dict[str, Any]]]) -> None:
+    """Tell lines as they come, each on its own, in JSON or in words."""
+    last = 0
+    while True:
+        for row in found:
+            answer(row, f"{printable(row['at'])}  {printable(row['line'])}")
+            last = row["id"]
+        time.sleep(FOLLOW_EVERY_S)
+        found = lines(last, _MOST_AT_ONCE)
 
 
 @connection.command("receipts")

@@ -246,8 +246,8 @@ def _deleted(form: Form, name: str) -> bool:
 
 
 @screen.get("/connections/<name>/events")
-def events(name: str) -> str:
-    """Show the lines that the connection wrote."""
+def events(name: str) -> str | Response:
+    """Show the lines that the connection wrote; the first page goes on by itself."""
     connection, kind = _find(name)
     before = pages.whole_number("before")
     statement = select(ConnectionLog).where(ConnectionLog.connection_id == connection.id)
@@ -255,4 +255,7 @@ def events(name: str) -> str:
         statement = statement.where(ConnectionLog.id < before)
     rows = db.session.scalars(statement.order_by(ConnectionLog.id.desc()).limit(PAGE_SIZE + 1)).all()
     older = rows[PAGE_SIZE - 1].id if len(rows) > PAGE_SIZE else None
-    return render_template("connections/events.html", connection=connection, kind=kind, log=rows[:PAGE_SIZE], older=older)
+    values: dict[str, Any] = {"connection": connection, "kind": kind, "log": rows[:PAGE_SIZE], "older": older, "newest": before is None}
+    if pages.is_partial():
+        return pages.live("connections/_events.html", **values)
+    return render_template("connections/events.html", **values)

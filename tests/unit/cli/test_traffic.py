@@ -48,6 +48,37 @@ def test_a_secret_is_read_from_a_file_stored_encrypted_and_masked(line: Line, da
     assert b"hunter22" not in (data / "pennywire.sqlite3").read_bytes()
 
 
+def _write_lines(data: Path, *lines: str) -> None:
+    for text_ in lines:
+        _plant(data, f"INSERT INTO connection_log (connection_id, at, line) SELECT id, 1700000000000000, '{text_}' FROM connections")
+
+
+def test_the_log_of_a_connection_shows_its_last_lines_the_newest_last(line: Line, network: str, data: Path) -> None:
+    assert "has written nothing" in line("connection", "log", network)
+    _write_lines(data, "one", "two", "three")
+
+    assert [row["line"] for row in line.json("connection", "log", network, "--lines", "2")] == ["two", "three"]
+    assert "nowhere" in line("connection", "log", "nowhere", status=1)
+
+
+def test_a_followed_log_goes_on_with_what_comes_and_ends_quietly(
+    line: Line, network: str, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write_lines(data, "one", "two")
+    pauses = iter((lambda: _write_lines(data, "three"), lambda: None))
+
+    def pause(_seconds: float) -> None:
+        act = next(pauses, None)
+        if act is None:
+            raise KeyboardInterrupt
+        act()
+
+    monkeypatch.setattr("app.cli.connections.time.sleep", pause)
+    told = line("connection", "log", network, "--lines", "1", "--follow").splitlines()
+
+    assert [words.split("  ", 1)[1] for words in told] == ["two", "three"]
+
+
 def _add_smsc(line: Line, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("hunter22")
     settings = ["--set", "host=h", "--set", "system_id=p", "--from-file", f"password={tmp_path / 'secret'}"]
