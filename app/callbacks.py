@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from pennywire.addresses import is_public
+
 TIME_LIMIT_S = 10.0
 LONGEST_URL = 500
-
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-"""Source: RFC 6052 §2.1."""
 
 
 class CallbackRefused(ValueError):
@@ -111,23 +110,12 @@ def _look_up(parts: SplitResult, allowed_hosts: Collection[str]) -> _Place:
 
 def _require_public(host: str, address: str, allowed_hosts: Collection[str]) -> None:
     """Raises: CallbackRefused for an address of our own network, unless an administrator allowed the host."""
-    if host.lower() in {allowed.lower() for allowed in allowed_hosts} or _is_public(address):
+    if host.lower() in {allowed.lower() for allowed in allowed_hosts} or is_public(address):
         return
     raise CallbackRefused(
         f"The host {host} is {address}, which is not a public address: a callback could reach what only this machine may reach. "
         "An administrator can allow the host under System / Settings."
     )
-
-
-def _is_public(address: str) -> bool:
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(parsed, ipaddress.IPv6Address):
-        inner = parsed.ipv4_mapped or parsed.sixtofour or (parsed.teredo[1] if parsed.teredo else None)
-        if inner is None and parsed in _NAT64:
-            inner = ipaddress.IPv4Address(int(parsed) & 0xFFFF_FFFF)
-        if inner is not None:
-            return _is_public(str(inner))
-    return parsed.is_global and not parsed.is_multicast
 
 
 class _Pinned(http.client.HTTPConnection):

@@ -46,6 +46,9 @@ def test_content_arrives_as_json(httpserver: HTTPServer) -> None:
         "http://224.0.0.1/x",
         "http://[::ffff:127.0.0.1]/x",
         "http://[64:ff9b::7f00:1]/x",
+        "http://[64:ff9b:1::7f00:1]/x",
+        "http://[::127.0.0.1]/x",
+        "http://[fec0::1]/x",
         "http://[2002:7f00:1::]/x",
         "http://[fe80::1%25eth0]/x",
         "http://[fd00::1]/x",
@@ -78,12 +81,36 @@ def test_what_is_no_address_is_refused(url: str) -> None:
         check_url(url)
 
 
-@pytest.mark.parametrize("name", ["localhost", "2130706433", "0x7f.1", "127.1"])
-def test_name_that_leads_home_is_refused_when_it_is_called(httpserver: HTTPServer, name: str) -> None:
-    with pytest.raises((CallbackRefused, CallbackFailed)):
-        post(f"http://{name}:{httpserver.port}/", CONTENT)
+_SPELLINGS = """
+localhost LOCALHOST LocalHost localhost. 127.0.0.1 127.0.0.2 127.1 127.0.1 127.255.255.254 0 0.0 0.0.0.0 00000 0x0 0x0.0 000.000.000.000
+2130706433 2130706434 017700000001 0017700000001 0x7f000001 0X7F000001 0x7F000001 0x07f000001 0x7f.1 0x7f.0.1 0x7f.0x1 0x7f.0x0.0x0.0x1
+0x7f.0.0.1 127.0x1 127.0x0.1 127.0.0x1 0177.1 0177.0.1 0177.0.0.1 0177.0.0.01 00177.1 127.00.00.01 0177.0x0.1 127.0.0.01
+[::1] [0:0:0:0:0:0:0:1] [0000::0001] [::0001] [::] [::ffff:127.0.0.1] [::ffff:7f00:1] [0:0:0:0:0:ffff:7f00:1]
+[::FFFF:127.0.0.1] [::ffff:0.0.0.0]
+[::127.0.0.1] [::7f00:1] [64:ff9b::127.0.0.1] [64:ff9b::7f00:1] [64:ff9b:1::7f00:1] [2002:7f00:1::]
+[2002:7f00:0001::1] [fe80::1] [fd00::1] [fec0::1]
+10.1 167772161 012.0.0.1 0xa.0.0.1 3232235777 0xc0.0xa8.1.1 192.168.257 0xa9fea9fe 2852039166 169.254.43518 172.1048577 1681915905
+"""
+HOME = _SPELLINGS.split()
+"""Spellings of addresses at home: decimal, octal, hexadecimal, short, and inside IPv6."""
 
-    assert httpserver.log == []
+WIDE = "\uff11\uff12\uff17.\uff10.\uff10.\uff11"
+"""127.0.0.1 in full-width digits."""
+
+
+def test_spellings_are_many() -> None:
+    assert len(set(HOME)) >= 60
+
+
+@pytest.mark.parametrize("name", [*HOME, WIDE, "127\u30020\u30020\u30021"])
+def test_name_that_leads_home_is_never_connected_to(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[Any] = []
+    monkeypatch.setattr(callbacks.socket, "create_connection", lambda *given, **_: called.append(given))
+
+    with pytest.raises((CallbackRefused, CallbackFailed)):
+        post(f"http://{name}/", CONTENT)
+
+    assert called == []
 
 
 def test_address_that_was_checked_is_the_one_that_is_called(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
