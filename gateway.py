@@ -297,10 +297,15 @@ def _ask_system(base: str) -> None:
 
 
 def _install_locked(level: str) -> None:
+    """Install what the lock names and nothing else.
+
+    The lock is complete, so nothing is resolved: pip would look beyond it for a dependency with an extra, and refuse what it finds
+    as soon as a newer release is out.
+    """
     lock = LOCKS[level]
     count = lock.read_text().count("==")
     _say(f"Installing {count} packages from {lock.relative_to(ROOT)}; this takes up to a minute ...")
-    _install(["--require-hashes", "--requirement", str(lock)])
+    _install(["--require-hashes", "--no-deps", "--requirement", str(lock)])
 
 
 def _install_ours() -> None:
