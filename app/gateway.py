@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import IO, Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app import administration, following, keeping
+from app import administration, following, jobs, keeping
 from app.core import Core
 from app.db import AnyRow, CommitFailed, Unavailable
 from app.identifiers import id_floor
@@ -21,7 +21,19 @@ from app.models import Message, ServiceConnection
 from app.reports import apply_reports
 from app.secrets import CannotDecrypt
 from app.snapshot import ConnectionView, Snapshot
-from pennywire import CannotKeep, CannotStore, Direction, Event, Incoming, InvalidSetting, JournalStatus, MessageView, PastMessage, Report
+from pennywire import (
+    CannotKeep,
+    CannotStore,
+    Direction,
+    Event,
+    Incoming,
+    InvalidSetting,
+    JobView,
+    JournalStatus,
+    MessageView,
+    PastMessage,
+    Report,
+)
 
 CHUNK = 5000
 """Messages that are read in one transaction."""
@@ -139,6 +151,31 @@ class OpenGateway:
             return keeping.PLUGIN_ITSELF
         views = self.core.snapshots.present().connections.values()
         return next((view.id for view in views if view.name == connection), None)
+
+    def start_job(self, kind: str, payload: Mapping[str, Any], file: IO[bytes] | None = None) -> int:
+        """Store a job for an engine, with its file. Raises: InvalidSetting, Unavailable, CommitFailed."""
+        if kind not in self.core.plugins.job_kinds():
+            raise InvalidSetting("", f"There is no kind of jobs called {kind}.")
+        try:
+            return jobs.start(self.core.database, kind, payload, file, now=self.now, username=self.username)
+        except CommitFailed:
+            self.commit_failed()
+            raise
+
+    def job(self, number: int) -> JobView | None:
+        """Return a job, or None."""
+        with self.core.database.read() as session:
+            return jobs.view(session, number)
+
+    def jobs(self, kind: str) -> Sequence[JobView]:
+        """Return the last jobs of a kind, or of a plugin."""
+        with self.core.database.read() as session:
+            return jobs.views(session, kind)
+
+    def cancel_job(self, number: int) -> bool:
+        """Cancel a job, and say whether it had not ended."""
+        with self.write() as session:
+            return jobs.cancel(session, number, now=self.now)
 
     def journal_status(self, plugin: str) -> JournalStatus:
         """Return how far a plugin has come in the journal."""

@@ -11,7 +11,19 @@ from typing import Any
 
 import pluggy
 
-from pennywire import API_VERSION, OLDEST_API_VERSION, PROJECT, Application, Condition, Connector, Migrations, PricingRule, Setting, hooks
+from pennywire import (
+    API_VERSION,
+    OLDEST_API_VERSION,
+    PROJECT,
+    Application,
+    Condition,
+    Connector,
+    JobKind,
+    Migrations,
+    PricingRule,
+    Setting,
+    hooks,
+)
 
 GROUP = PROJECT
 OWN = frozenset({"smpp", "loopback", "clickatell", "modem", "tariff", "sqllog"})
@@ -19,6 +31,8 @@ OWN = frozenset({"smpp", "loopback", "clickatell", "modem", "tariff", "sqllog"})
 
 PREFIX = re.compile(r"[a-z][a-z0-9]{1,23}", re.ASCII)
 """What the prefix of a plugin's own tables looks like."""
+
+_JOB = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)+", re.ASCII)
 
 
 class OtherApi(Exception):
@@ -60,6 +74,7 @@ class Plugins:
     migrations: list[tuple[str, Migrations]] = field(default_factory=list)
     #: Settings of plugins themselves, by the plugin's name.
     settings: dict[str, tuple[Setting, ...]] = field(default_factory=dict)
+    _jobs: dict[str, JobKind] | None = None
 
     def call(self, hook: str, **arguments: Any) -> list[tuple[str, Any]]:
         """Call a hook of every plugin by itself and return (plugin, result) pairs; one that raises is marked and left out."""
@@ -80,6 +95,21 @@ class Plugins:
         except Exception:  # noqa: BLE001  # A plugin may return anything; it is shown on the Plugins page.
             self._failed(owner)
             return []
+
+    def job_kinds(self) -> Mapping[str, JobKind]:
+        """Return the kinds of jobs by their names. What does them is loaded when this is first asked."""
+        if self._jobs is None:
+            found: dict[str, JobKind] = {}
+            for owner, brought in self.call("register_jobs"):
+                try:
+                    for one in brought or ():
+                        if not _JOB.fullmatch(one.kind) or not one.kind.startswith(f"{owner}.") or one.kind in found:
+                            raise ValueError(f"A kind of jobs called {one.kind!r} must be one of its own: {owner}. and a word.")
+                        found[one.kind] = one
+                except Exception:  # noqa: BLE001  # A plugin may return anything; it is shown on the Plugins page.
+                    self._failed(owner)
+            self._jobs = found
+        return {kind: one for kind, one in self._jobs.items() if self.manager.has_plugin(kind.partition(".")[0])}
 
     def _failed(self, name: str) -> None:
         info = self.infos.setdefault(name, PluginInfo(name))

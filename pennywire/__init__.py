@@ -14,6 +14,7 @@ from pennywire.connector import (
     OutcomeUnknown,
 )
 from pennywire.hooks import PROJECT, NotTaken, hookimpl, hookspec
+from pennywire.jobs import JobFailed, JobKind, JobState, JobStopped, JobView, RunningJob
 from pennywire.keeping import CannotKeep, KeyValues
 from pennywire.pricing import NoQuote, PriceRequest, PricingRule, Quote
 from pennywire.routing import Condition, RoutingSubject
@@ -67,6 +68,11 @@ __all__ = [
     "Gateway",
     "Incoming",
     "InvalidSetting",
+    "JobFailed",
+    "JobKind",
+    "JobState",
+    "JobStopped",
+    "JobView",
     "JournalStatus",
     "KeyValues",
     "LaterCommand",
@@ -91,6 +97,7 @@ __all__ = [
     "Report",
     "ReportState",
     "RoutingSubject",
+    "RunningJob",
     "SegmentView",
     "Setting",
     "SettingType",

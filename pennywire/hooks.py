@@ -11,6 +11,7 @@ import pluggy
 
 from pennywire.application import Application
 from pennywire.connector import Connector
+from pennywire.jobs import JobKind
 from pennywire.pricing import PricingRule
 from pennywire.routing import Condition
 from pennywire.settings import Setting
@@ -82,6 +83,16 @@ def register_migrations() -> Sequence[Migrations]:  # type: ignore[empty-body]  
     plugin in a transaction of its own. A plugin whose steps fail is disabled with the traceback; the gateway starts.
     Return: Migrations values; a prefix that another plugin has already disables the second, naming both.
     Example: `return [Migrations("tariff", Path(__file__).parent / "migrations")]`
+    """
+
+
+@hookspec
+def register_jobs() -> Sequence[JobKind]:  # type: ignore[empty-body]  # a specification has no body
+    """Contribute kinds of jobs: work that takes longer than a request may.
+
+    When: in the engine, at start, and in another process when somebody first starts a job.
+    Return: JobKind values; a `kind` that does not begin with the plugin's name and a point is refused.
+    Example: `return [JobKind("pigeon.feed", feed)]`
     """
 
 

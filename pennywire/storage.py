@@ -5,8 +5,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
+from pennywire.jobs import JobView
 from pennywire.values import Event, Incoming, JournalStatus, MessageView, PastMessage, Report
 
 if TYPE_CHECKING:
@@ -113,6 +114,26 @@ class Storage(Protocol):
 
         Raises: CannotKeep for what the limits refuse, and for a connection that is not there.
         """
+        ...
+
+    def start_job(self, kind: str, payload: Mapping[str, Any], file: IO[bytes] | None = None) -> int:
+        """Let an engine do a job of a kind of `register_jobs`, with a file that is read from where it stands; return its number.
+
+        It returns when both are durable. Jobs that have ended are forgotten after a week, their files at once.
+        Raises: InvalidSetting for an unknown kind, and where too many jobs have not ended.
+        """
+        ...
+
+    def job(self, number: int) -> JobView | None:
+        """Return a job, or None if there is none of that number, or it was forgotten."""
+        ...
+
+    def jobs(self, kind: str) -> Sequence[JobView]:
+        """Return the last jobs of a kind, newest first; all of a plugin, if it is the plugin's name and a point."""
+        ...
+
+    def cancel_job(self, number: int) -> bool:
+        """Cancel a job and say whether it had not ended: one that waits ends at once, one that runs as soon as it hears of it."""
         ...
 
     def journal_status(self, plugin: str) -> JournalStatus:

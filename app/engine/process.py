@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from app import jobs
 from app.core import Core
 from app.db import Unavailable
 from app.engine import leases, plans
@@ -24,6 +25,7 @@ from app.engine.desk import make_means
 from app.engine.duties import Duty, DutyThread
 from app.engine.faults import describe
 from app.engine.hosting import Host
+from app.engine.jobs import JobRunner
 from app.engine.margin_keeper import MarginKeeper
 from app.engine.plans import DEDICATED, Plan, Scene
 from app.engine.statistician import Statistician
@@ -97,6 +99,7 @@ class Engine:
         self._scene: Scene | None = None
         self._look_again = asyncio.Event()
         self._threads: list[DutyThread] = []
+        self._jobs = JobRunner(core, self.id, worked_at=lambda: self._writer.worked_at, on_failure=self._fail_from_thread)
 
     @property
     def hosts(self) -> tuple[Host, ...]:
@@ -135,6 +138,7 @@ class Engine:
         await asyncio.wait(helpers)
         for thread in self._threads:
             thread.stop()
+        self._jobs.stop()
         await asyncio.to_thread(self._join_threads)
         if code == COMMIT_FAILED_EXIT:
             await self._drop_links()
@@ -174,7 +178,7 @@ class Engine:
             Statistician(self._core),
             *make_consumers(self._core, self.id),
         ]
-        duties += [Watcher(self._core), Courier(self._core), NightlyCheck(self._core), MonthCloser(self._core)]
+        duties += [Watcher(self._core), Courier(self._core), NightlyCheck(self._core), MonthCloser(self._core), self._jobs]
         if self._only is not None:
             duties.append(_Dedicated(self._only))
         self._threads = [DutyThread(self._core, self.id, duty, on_failure=self._fail_from_thread) for duty in duties]
@@ -348,6 +352,7 @@ def _release(connection_id: int, engine_id: str, token: int, transaction: Transa
 
 
 def _unregister(engine_id: str, transaction: Transaction) -> None:
+    jobs.give_back(transaction.session, engine_id)
     leases.unregister(transaction.session, engine_id, now=transaction.now)
 
 

@@ -7,6 +7,7 @@ ledger check proves them, and a look-up for each row would cost more than it tel
 from app.models.applications import ApplicationLog, ApplicationRow, ApplicationStatus, DeliveryRow
 from app.models.base import Base, table
 from app.models.counting import QuarterSums
+from app.models.jobs import Job, JobFile
 from app.models.margins import MarginSums
 from app.models.money import Account, AccountLimit, AccountUsage, Transfer
 from app.models.running import Duty, EngineRow, JournalCursor, JournalEvent
@@ -57,6 +58,8 @@ __all__ = [
     "HeldMessage",
     "IdempotencyKey",
     "IncomingSegment",
+    "Job",
+    "JobFile",
     "JournalCursor",
     "JournalEvent",
     "LedgerCheck",

@@ -25,7 +25,7 @@ LAYERS = (
     "snapshot core statements exports",
     "administration authentication carriers sales decisions following mailbox rotation",
     (
-        "progress keeping costs deliveries outbox messages reports outcomes quality holding joining inbound withdrawals retirement "
+        "progress keeping jobs costs deliveries outbox messages reports outcomes quality holding joining inbound withdrawals retirement "
         "sweeping closing verify watching nightly doctor leftovers unmatched"
     ),
     "intake",
