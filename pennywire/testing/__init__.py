@@ -9,6 +9,7 @@ pytest.register_assert_rewrite("pennywire.testing.conformance", "pennywire.testi
 from pennywire.testing.conformance import ConnectorConformance
 from pennywire.testing.link import Answered, Failed, FakeLink, FakeValues, make_submissions
 from pennywire.testing.operator import DESTINATIONS, CannotPlay, Operator, Play, Received, play_for
+from pennywire.testing.ports import reserved_port
 
 __all__ = [
     "DESTINATIONS",
@@ -23,4 +24,5 @@ __all__ = [
     "Received",
     "make_submissions",
     "play_for",
+    "reserved_port",
 ]

@@ -4,12 +4,11 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +17,7 @@ from callers import Answer, request
 from sqlalchemy import text
 
 from app.db import AnyRow, Database, make_engine
+from pennywire.testing import reserved_port
 
 T = TypeVar("T")
 
@@ -53,12 +53,6 @@ def processes_of(folder: Path) -> dict[int, str]:
             if mark in (entry / "environ").read_bytes().split(b"\0"):
                 found[pid] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
     return found
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def parent_of(pid: int) -> int:
@@ -97,6 +91,8 @@ class Gateway:
     main: subprocess.Popen[bytes] | None = None
     others: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _database: Database | None = None
+    #: Ports that were picked for this gateway stay its own until it is closed.
+    _ports: ExitStack = field(default_factory=ExitStack)
 
     @property
     def address(self) -> str:
@@ -124,11 +120,15 @@ class Gateway:
 
     def start_web(self, prefix: Sequence[str] = ()) -> None:
         """Start the web process alone; engines are the test's."""
-        self.settings = {**self.settings, "bind": f"127.0.0.1:{_free_port()}"}
+        self.settings = {**self.settings, "bind": f"127.0.0.1:{self.reserve_port()}"}
         self.announcement = {"address": f"http://{self.settings['bind']}"}
         self.cli("migrate")
         self.spawn("web", prefix=prefix)
         until(self.is_healthy, within_s=START_S, what="the web process answers")
+
+    def reserve_port(self) -> int:
+        """Return a port on which this gateway may listen, and nobody else."""
+        return self._ports.enter_context(reserved_port())
 
     def is_healthy(self) -> bool:
         """Ask the web process whether it can work."""
@@ -157,6 +157,7 @@ class Gateway:
 
     def close(self) -> None:
         """End everything, and fail if any process of this gateway outlives that."""
+        self._ports.close()
         if self._database is not None:
             self._database.dispose()
         failures = []

@@ -1,7 +1,6 @@
 """A gateway with one user who may bind, and his program, which speaks with our own session as an ESME."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from app import administration, migrations
 from app.engine.process import Engine
 from app.models import ApplicationStatus, DeliveryRow, PluginSettings
 from app.snapshot import ConnectionView
+from pennywire.testing import reserved_port
 
 World = Any
 PASSWORD = "secret12"
@@ -188,11 +188,7 @@ def service(world: World) -> Iterator[Service]:
     world.user(credit="100")
     line = world.connection(started=False)  # The test speaks for the network; the engine leaves it alone.
     world.route(cost="1")
-    with socket.socket() as reserved:
-        # The server may listen on a port that is bound like this, and the system gives it to nobody else.
-        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        reserved.bind(("127.0.0.1", 0))
-        port = reserved.getsockname()[1]
+    with reserved_port() as port:
         with world.core.database.write() as session:
             session.merge(PluginSettings(name="smpp", settings={"server_host": "127.0.0.1", "server_port": port}))
             administration.changed(session)

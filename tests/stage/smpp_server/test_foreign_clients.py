@@ -9,13 +9,14 @@ import subprocess
 import urllib.parse
 import urllib.request
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pennywire import Incoming, Report, ReportState
+from pennywire.testing import reserved_port
 
 Service = Any
 Until = Callable[..., Any]
@@ -182,32 +183,27 @@ def test_node_smpp_is_told_that_its_password_is_wrong(service: Service, until: U
     service.play(story)
 
 
-def free_port() -> int:
-    """Find a free port. Kannel cannot be told to take any and say which."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
-
-
 @asynccontextmanager
 async def kannel(folder: Path, port: int, until: Until) -> AsyncIterator[int]:
-    """Start Kannel's boxes as a customer, and yield the port where smsbox takes messages."""
+    """Start Kannel's boxes as a customer, and yield the port where smsbox takes messages. They cannot take any port and say which."""
     boxes = [shutil.which(name, path=SEARCH) for name in ("bearerbox", "smsbox")]
     if None in boxes:
         pytest.skip("no Kannel: install Debian's package kannel")
-    ports = {name: free_port() for name in ("admin_port", "smsbox_port", "http_port")}
-    file = folder / "kannel.conf"
-    file.write_text(KANNEL.format(port=port, **ports))
-    processes = []
-    try:
-        for box, name in zip(boxes, ("smsbox_port", "http_port"), strict=True):
-            silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-            processes.append(await asyncio.create_subprocess_exec(str(box), str(file), **silent))
-            await until(lambda name=name: listens(ports[name]))
-        yield ports["http_port"]
-    finally:
-        for process in reversed(processes):
-            process.terminate()
-            await asyncio.wait_for(process.wait(), 20)
+    with ExitStack() as reserved:
+        ports = {name: reserved.enter_context(reserved_port()) for name in ("admin_port", "smsbox_port", "http_port")}
+        file = folder / "kannel.conf"
+        file.write_text(KANNEL.format(port=port, **ports))
+        processes = []
+        try:
+            for box, name in zip(boxes, ("smsbox_port", "http_port"), strict=True):
+                silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+                processes.append(await asyncio.create_subprocess_exec(str(box), str(file), **silent))
+                await until(lambda name=name: listens(ports[name]))
+            yield ports["http_port"]
+        finally:
+            for process in reversed(processes):
+                process.terminate()
+                await asyncio.wait_for(process.wait(), 20)
 
 
 def listens(port: int) -> bool:

@@ -1,10 +1,9 @@
 """Customers bind by TLS: they verify our certificate, and nothing is said to who does not speak TLS."""
 
 import asyncio
-import socket
 import ssl
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +15,7 @@ from pennywire_smpp.pdu import Command
 
 from app import administration
 from app.models import PluginSettings
+from pennywire.testing import reserved_port
 
 Service = Any
 Until = Callable[..., Any]
@@ -53,19 +53,17 @@ def make_certificate() -> tuple[str, str]:
 
 
 @pytest.fixture
-def tls_service(service: Service) -> tuple[Service, int, str]:
+def tls_service(service: Service) -> Iterator[tuple[Service, int, str]]:
     """Return the service, its TLS port and the CA that signed its certificate."""
     certificate, key = make_certificate()
     core = service.world.core
-    with socket.socket() as free:
-        free.bind((HOST, 0))
-        port = int(free.getsockname()[1])
-    given = {"server_tls_port": port, "server_tls_certificate": certificate, "server_tls_key": core.vault.encrypt(key)}
-    with core.database.write() as session:
-        kept = administration.stored_plugin_settings(session, "smpp")
-        session.merge(PluginSettings(name="smpp", settings={**kept, **given}))
-        administration.changed(session)
-    return service, port, certificate
+    with reserved_port() as port:
+        given = {"server_tls_port": port, "server_tls_certificate": certificate, "server_tls_key": core.vault.encrypt(key)}
+        with core.database.write() as session:
+            kept = administration.stored_plugin_settings(session, "smpp")
+            session.merge(PluginSettings(name="smpp", settings={**kept, **given}))
+            administration.changed(session)
+        yield service, port, certificate
 
 
 async def bind_by_tls(port: int, ca: str) -> int:

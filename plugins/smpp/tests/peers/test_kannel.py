@@ -3,17 +3,18 @@
 import asyncio
 import os
 import shutil
-import socket
 import subprocess
 import urllib.parse
 import urllib.request
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
 from pennywire_smpp.simulation import SimulatorOptions
 from pennywire_smpp.simulator import Simulator
+
+from pennywire.testing import reserved_port
 
 pytestmark = pytest.mark.peers
 
@@ -61,31 +62,26 @@ text = "You said %a"
 """
 
 
-def free_port() -> int:
-    """Find a free port. Kannel cannot be told to take any and say which."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
-
-
 @asynccontextmanager
 async def kannel(folder: Path, smsc_port: int) -> AsyncIterator[int]:
-    """Start both boxes and yield the port of smsbox."""
+    """Start both boxes and yield the port of smsbox. Kannel cannot be told to take any port and say which."""
     if BEARERBOX is None or SMSBOX is None:
         pytest.skip("no Kannel: install Debian's package kannel")
-    admin_port, smsbox_port, http_port = free_port(), free_port(), free_port()
-    file = folder / "kannel.conf"
-    file.write_text(CONFIGURATION.format(admin_port=admin_port, smsbox_port=smsbox_port, http_port=http_port, smsc_port=smsc_port))
-    processes = []
-    try:
-        for program, port in ((BEARERBOX, smsbox_port), (SMSBOX, http_port)):
-            silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-            processes.append(await asyncio.create_subprocess_exec(program, str(file), **silent))
-            await _until_listening(port)
-        yield http_port
-    finally:
-        for process in reversed(processes):
-            process.terminate()
-            await asyncio.wait_for(process.wait(), 20)
+    with ExitStack() as reserved:
+        admin_port, smsbox_port, http_port = (reserved.enter_context(reserved_port()) for _ in range(3))
+        file = folder / "kannel.conf"
+        file.write_text(CONFIGURATION.format(admin_port=admin_port, smsbox_port=smsbox_port, http_port=http_port, smsc_port=smsc_port))
+        processes = []
+        try:
+            for program, port in ((BEARERBOX, smsbox_port), (SMSBOX, http_port)):
+                silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+                processes.append(await asyncio.create_subprocess_exec(program, str(file), **silent))
+                await _until_listening(port)
+            yield http_port
+        finally:
+            for process in reversed(processes):
+                process.terminate()
+                await asyncio.wait_for(process.wait(), 20)
 
 
 async def _until_listening(port: int) -> None:

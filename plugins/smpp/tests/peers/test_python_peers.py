@@ -1,7 +1,6 @@
 """smpplib and smpp34, which we did not write, as clients of the simulator, and as second opinion on our octets."""
 
 import asyncio
-import socket
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from pennywire_smpp.simulation import Behaviour, SimulatorOptions
 from pennywire_smpp.simulator import Simulator
 
 from pennywire import Accepted, ReportState
-from pennywire.testing import FakeLink, make_submissions
+from pennywire.testing import FakeLink, make_submissions, reserved_port
 
 pytestmark = pytest.mark.peers
 
@@ -104,9 +103,7 @@ def test_smpp34_as_client_of_the_simulator(smpp34: Any) -> None:
 
 
 def test_smpp34_as_smsc_of_our_client(smpp34: Any, make_connector: Any) -> None:
-    async def scenario() -> None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
+    async def scenario(port: int) -> None:
         server = smpp34.Server("127.0.0.1", port)
         await server.start()
         link = FakeLink()
@@ -128,7 +125,8 @@ def test_smpp34_as_smsc_of_our_client(smpp34: Any, make_connector: Any) -> None:
         assert link.outcomes == [Accepted("0118Z-57DGB")]
         assert (link.reports[0].network_ids, link.reports[0].state) == (("0118Z-57DGB",), ReportState.EXPIRED)
 
-    asyncio.run(scenario())
+    with reserved_port() as port:
+        asyncio.run(scenario(port))
 
 
 def test_smpplib_as_client_of_the_simulator(smpplib: Any) -> None:
