@@ -75,10 +75,11 @@ def provide(source: Callable[[], Storage]) -> None:
     _GATEWAY.set(source)
 
 
-def allow(*roles: str, writers: tuple[str, ...] | None = None) -> Callable[[V], V]:
+def allow(*roles: str, writers: tuple[str, ...] | None = None, body_octets: int = 0) -> Callable[[V], V]:
     """Say which roles may call a view of a plugin's blueprint; without it only administrators may.
 
-    `writers` are those of them that may also send something to it; all, if it is left out.
+    `writers` are those of them that may also send something to it; all, if it is left out. `body_octets` is what it takes at most
+    of them, where that is more than the gateway takes elsewhere (`max_body_octets`); read it as a stream.
 
     `ANYONE` also lets requests in that carry no anti-forgery token: such a view finds out by itself who calls.
     Example: `@callbacks.post("/report")` above `@allow(ANYONE)`.
@@ -87,22 +88,25 @@ def allow(*roles: str, writers: tuple[str, ...] | None = None) -> Callable[[V], 
     def mark(view: V) -> V:
         view.pennywire_roles = roles  # type: ignore[attr-defined]  # a mark on the function
         view.pennywire_writers = roles if writers is None else writers  # type: ignore[attr-defined]  # as above
+        view.pennywire_body_octets = body_octets  # type: ignore[attr-defined]  # as above
         return view
 
     return mark
 
 
-def allow_programs(*roles: str, writers: tuple[str, ...] = ("administrator",)) -> Callable[[V], V]:
+def allow_programs(*roles: str, writers: tuple[str, ...] = ("administrator",), body_octets: int = 0) -> Callable[[V], V]:
     """Say that programs call a view, with an API key that opens `admin`, and whose keys: the gateway asks for the key.
 
     `writers` are the roles that may send something. The view returns plain values, which become JSON, or a response; an
-    InvalidSetting that it raises becomes a problem as those of `/api/v1`, 404 where it is a LookupError too.
+    InvalidSetting that it raises becomes a problem as those of `/api/v1`, 404 where it is a LookupError too. `body_octets` is as
+    for `allow`.
     Example: `@pages.get("/api/lofts")` above `@allow_programs("administrator", "auditor")`.
     """
 
     def mark(view: V) -> V:
         view.pennywire_roles = (ANYONE,)  # type: ignore[attr-defined]  # a mark on the function
         view.pennywire_program_roles = (roles, writers)  # type: ignore[attr-defined]  # as above
+        view.pennywire_body_octets = body_octets  # type: ignore[attr-defined]  # as above
         return view
 
     return mark
@@ -118,3 +122,9 @@ def writers_of(view: Callable[..., Any]) -> tuple[str, ...]:
     """Return the roles that may send something to a plugin's view."""
     writers: tuple[str, ...] = getattr(view, "pennywire_writers", roles_of(view))
     return writers
+
+
+def body_octets_of(view: Callable[..., Any]) -> int:
+    """Return the largest body that a plugin's view takes; 0 where the gateway's own limit holds."""
+    octets: int = getattr(view, "pennywire_body_octets", 0)
+    return octets

@@ -176,10 +176,14 @@ class JobRunner:
             self._beat(run)
         return LOOK_S
 
-    def _beat(self, run: _Run) -> None:
+    def _tell(self, session: Session, run: _Run) -> jobs.Beat:
+        """Write how far the job is, and prolong its lease."""
         lease_s = self._core.settings.lease_s
+        return jobs.beat(session, run.number, run.claim.token, done_count=run.done_count, total_count=run.total_count, lease_s=lease_s)
+
+    def _beat(self, run: _Run) -> None:
         with self._core.database.write() as session:
-            heard = jobs.beat(session, run.number, run.claim.token, done_count=run.done_count, total_count=run.total_count, lease_s=lease_s)
+            heard = self._tell(session, run)
         self._beat_at = time.monotonic()
         if not heard.held:
             _log.error("job %d was lost to another engine", run.number)
@@ -195,6 +199,7 @@ class JobRunner:
                 jobs.release(session, run.number, run.claim.token)
             else:
                 now = self._core.clock()
+                self._tell(session, run)
                 jobs.finish(session, run.number, run.claim.token, found.state, result=found.result, error=found.error, now=now)
         _log.info("job %d ended: %s", run.number, found.state or "to be begun again")
         self._run, self._clean_at = None, 0.0

@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from flask import Flask, Response, abort, g, redirect, request, session, url_for
+from flask import Flask, Response, abort, current_app, g, redirect, request, session, url_for
 from flask_login import current_user  # type: ignore[import-untyped]  # the package carries no annotations
 from flask_wtf.csrf import CSRFProtect  # type: ignore[import-untyped]  # the package carries no annotations
 from werkzeug.wrappers import Response as AnyResponse
@@ -11,6 +11,7 @@ from app.administration import second_factor_needed
 from app.config import Settings
 from app.web import context
 from app.web.access import READING, WITHOUT_FACTOR
+from pennywire.ui import body_octets_of
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -53,6 +54,7 @@ def configure(app: Flask, settings: Settings) -> None:
 
 def register(app: Flask, settings: Settings) -> CSRFProtect:
     """Put the guards before every request and the headers on every answer. Return the guard that asks for tokens."""
+    app.before_request(widen)
     csrf = CSRFProtect(app)
     app.before_request(guard)
 
@@ -79,6 +81,18 @@ def _caching_of_file(response: Response) -> str:
     if response.status_code >= HTTPStatus.BAD_REQUEST:
         return "no-store"
     return f"public, max-age={A_YEAR_S}, immutable" if "v" in request.args else "no-cache"
+
+
+def widen() -> None:
+    """Let a view that takes large files have them from those who may send it something.
+
+    It comes before the question for the form's token, which reads the body: a stranger's is read to the usual limit only.
+    """
+    view = current_app.view_functions.get(request.endpoint or "")
+    octets = body_octets_of(view) if view is not None and request.method not in READING else 0
+    if octets and request.endpoint not in context.parts().access.public and current_user.is_authenticated:
+        allowed = context.may(str(request.endpoint), write=True)
+        request.max_content_length = max(octets if allowed else 0, request.max_content_length or 0)
 
 
 def guard() -> AnyResponse | None:

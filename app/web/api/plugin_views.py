@@ -19,6 +19,7 @@ from app.web.api import failures, keyed, problem
 from app.web.api.keyed import Call
 from app.web.api.legacy import METHODS
 from pennywire import InvalidSetting, ui
+from pennywire.ui import body_octets_of
 
 View = Callable[..., Any]
 
@@ -62,6 +63,7 @@ def _guarded(view: View, core: Core, authenticator: Authenticator) -> View:
             if any("\x00" in str(value) for value in (*named.values(), *request.args.values())):
                 # No name and no number has one, and PostgreSQL does not even take the question.
                 raise RequestRefused("not_found", "There is nothing of that name.")
+            request.max_content_length = max(request.max_content_length or 0, body_octets_of(view))
             ui.provide(lambda: OpenGateway(core, call.user.username, call.user.role))
             return _answered(view(**named))
         except InvalidSetting as error:

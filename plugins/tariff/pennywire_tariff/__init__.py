@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pennywire import LaterCommand, MenuItem, Migrations, PricingRule, hookimpl
+from pennywire import JobKind, LaterCommand, MenuItem, Migrations, PricingRule, hookimpl
 from pennywire_tariff.rule import PriceLists
 
 if TYPE_CHECKING:
@@ -29,9 +29,15 @@ def register_migrations() -> Sequence[Migrations]:
 
 
 @hookimpl
+def register_jobs() -> Sequence[JobKind]:
+    kinds: Sequence[JobKind] = import_module("pennywire_tariff.jobs").KINDS
+    return kinds
+
+
+@hookimpl
 def register_blueprints() -> "Sequence[flask.Blueprint]":
-    import_module("pennywire_tariff.desk")
-    import_module("pennywire_tariff.programs")
+    for name in ("desk", "work", "programs"):
+        import_module(f"pennywire_tariff.{name}")
     return [import_module("pennywire_tariff.pages").pages]
 
 

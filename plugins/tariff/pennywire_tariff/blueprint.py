@@ -23,7 +23,9 @@ T = TypeVar("T")
 pages = Blueprint("tariff", __name__, template_folder="templates")
 
 
-def view(rule: str, *, methods: tuple[str, ...] = ("GET",)) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
+def view(
+    rule: str, *, methods: tuple[str, ...] = ("GET",), body_octets: int = 0
+) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
     """Make a view that staff may look at and administrators may send something to; what is not there is a page that says so."""
 
     def make(function: Callable[..., Answer]) -> Callable[..., Answer]:
@@ -34,7 +36,7 @@ def view(rule: str, *, methods: tuple[str, ...] = ("GET",)) -> Callable[[Callabl
             except lists.NotThere:
                 abort(404)
 
-        allowed = allow(*READERS, writers=WRITERS)(guarded)
+        allowed = allow(*READERS, writers=WRITERS, body_octets=body_octets)(guarded)
         pages.add_url_rule(rule, function.__name__, allowed, methods=methods)
         return function
 

@@ -70,18 +70,30 @@ class Report:
 
 
 def import_version(
-    gateway: Storage, list_name: str, file: IO[bytes], form: Form, *, origin: str = "", progress: Progress = lambda _count: None
+    gateway: Storage,
+    list_name: str,
+    file: IO[bytes],
+    form: Form,
+    *,
+    origin: str = "",
+    progress: Progress = lambda _count: None,
+    job_number: int | None = None,
 ) -> Report:
-    """Make a draft of a file. Nothing is kept of a file with a line that is wrong. Raises: NotThere."""
+    """Make a draft of a file. Nothing is kept of a file with a line that is wrong. Raises: NotThere.
+
+    With `job_number` the version knows its job, so that `import_again` finds it.
+    """
     with gateway.write() as session:
         price_list = find_list(session, list_name)
-        version_id = new_version(gateway, session, price_list, origin).id
+        version = new_version(gateway, session, price_list, origin)
+        version.job_number, version_id = job_number, version.id
         form = Form(form.encoding, form.delimiter, form.decimal, negative_allowed=price_list.direction == "inbound")
     report = Report()
     try:
         _load(gateway, version_id, file, form, report, progress)
         with gateway.read() as session:
             _find_overlaps(session, version_id, report)
+        progress(report.line_count)
         if not report.refused and report.entry_count == 0:
             report.failure = "The file has no price."
     except CannotRead as error:
@@ -94,9 +106,21 @@ def import_version(
         delete_version(gateway, version_id)
     else:
         with gateway.write() as session:
-            report.version = _finish(gateway, session, version_id, report).number
+            _finish(gateway, session, version_id, report)
         pack(gateway, version_id)
     return report
+
+
+def import_again(gateway: Storage, job_number: int) -> Report | None:
+    """Return what an earlier try of a job has finished; what it left half done is removed, and None says that there is nothing."""
+    with gateway.read() as session:
+        versions = session.scalars(select(Version).where(Version.job_number == job_number)).all()
+    for version in versions:
+        if version.state != "loading":
+            pack(gateway, version.id)
+            return Report(**json.loads(version.report))
+        delete_version(gateway, version.id)
+    return None
 
 
 def new_version(gateway: Storage, session: Session, price_list: PriceList, origin: str) -> Version:
@@ -174,14 +198,14 @@ def _note_overlaps(entries: Sequence[Entry], key: str, report: Report) -> None:
             latest = entry
 
 
-def _finish(gateway: Storage, session: Session, version_id: int, report: Report) -> Version:
+def _finish(gateway: Storage, session: Session, version_id: int, report: Report) -> None:
     version = session.get_one(Version, version_id)
+    report.version = version.number
     version.state, version.entry_count = "draft", report.entry_count
     version.report = json.dumps(report.as_dict())
     name = session.get_one(PriceList, version.list_id).name
     after = {"version": version.number, "entries": report.entry_count, "warnings": report.warning_count, "from": version.origin}
     gateway.audit(session, "import", f"price list {name}", after=after)
-    return version
 
 
 def copy_as_draft(gateway: Storage, list_name: str, number: int | None) -> int:
@@ -250,5 +274,8 @@ def discard_draft(gateway: Storage, list_name: str, number: int) -> None:
         version = find_version(session, find_list(session, list_name), number)
         if version.state == "sealed":
             raise InvalidSetting("version", f"Version {number} was activated, so it stays.")
+        job = gateway.job(version.job_number) if version.state == "loading" and version.job_number else None
+        if job is not None and not job.state.is_end:
+            raise InvalidSetting("version", f"Job {job.number} is importing version {number}. Cancel the job; that removes the version.")
         gateway.audit(session, "delete", f"price list {list_name}", before={"version": number, "entries": version.entry_count})
     delete_version(gateway, version.id)

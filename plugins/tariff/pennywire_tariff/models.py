@@ -68,6 +68,8 @@ class Version(Base):
     report: Mapped[str] = mapped_column(default="")
     #: How often its prices were changed by hand; what was packed before is of no use.
     edit_count: Mapped[int] = mapped_column(default=0)
+    #: The job that imports it, or did; NULL where none was needed.
+    job_number: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime]
     created_by: Mapped[str] = mapped_column(String(64))
     __table_args__ = (UniqueConstraint("list_id", "number"),)

@@ -2,7 +2,7 @@
 
 import json
 from datetime import datetime
-from typing import Any
+from typing import IO, Any
 
 from flask import flash, redirect, render_template, request, url_for
 from sqlalchemy import select
@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from pennywire import InvalidSetting, Setting, SettingType
 from pennywire.forms import Form
 from pennywire.ui import gateway
-from pennywire_tariff import comparing, importing, lists, packing, shapes, words
+from pennywire_tariff import comparing, importing, jobs, lists, packing, shapes, words
 from pennywire_tariff.blueprint import PAGE, Answer, change, found, pages, view
 from pennywire_tariff.models import Entry, PriceList
 from pennywire_tariff.parsing import Form as FileForm
@@ -66,6 +66,7 @@ def show(name: str) -> Answer:
             assignments=lists.assignments(session, row),
             users=gateway().users(),
             groups=lists.group_names(session),
+            jobs=jobs.open_jobs(gateway(), row),
             asked="tariff" in gateway().rule_kinds(),
         )
 
@@ -97,9 +98,9 @@ def edit(name: str) -> Answer:
     return render_template("tariff/edit.html", row=row, form=form), 422 if form.errors else 200
 
 
-@view("/lists/<name>/import", methods=("GET", "POST"))
+@view("/lists/<name>/import", methods=("GET", "POST"), body_octets=jobs.LARGEST_OCTETS)
 def import_file(name: str) -> Answer:
-    """Make a draft of a file, or tell which lines are wrong."""
+    """Make a draft of a file, or tell which lines are wrong. A long file becomes a job."""
     with gateway().read() as session:
         row = lists.find_list(session, name)
     form, report = Form(shapes.FILE), None
@@ -107,12 +108,25 @@ def import_file(name: str) -> Answer:
         file = request.files.get("file")
         if file is None or not file.filename:
             form.note("", "Choose a file.")
-        else:
-            report = importing.import_version(gateway(), name, file.stream, FileForm(**values), origin=file.filename)
-            if not report.refused:
-                flash(f"Version {report.version} is a draft with {report.entry_count:,} prices. Look at what it changes, then activate it.")
-                return redirect(url_for("tariff.version", name=name, number=report.version), 303)
+        elif (came := _import(form, name, file.stream, FileForm(**values), file.filename)) is not None:
+            if isinstance(came, int):
+                return redirect(url_for("tariff.job_page", number=came), 303)
+            if not came.refused:
+                flash(f"Version {came.version} is a draft with {came.entry_count:,} prices. Look at what it changes, then activate it.")
+                return redirect(url_for("tariff.version", name=name, number=came.version), 303)
+            report = came
     return render_template("tariff/import.html", row=row, form=form, report=report), 422 if form.errors or report else 200
+
+
+def _import(form: Form, name: str, stream: IO[bytes], written: FileForm, origin: str) -> importing.Report | int | None:
+    """Import a file, or start the job that does; where neither can be, the form says why."""
+    try:
+        return jobs.start_import(gateway(), name, stream, written, origin=origin)
+    except lists.NotThere:
+        raise
+    except InvalidSetting as error:
+        form.note(error.name, error.reason)
+        return None
 
 
 @view("/lists/<name>/copy", methods=("POST",))

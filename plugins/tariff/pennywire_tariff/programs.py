@@ -1,15 +1,14 @@
 """Price lists for programs: JSON below `/api/v1/tariff`, with an API key that opens `admin`."""
 
-import io
 from collections.abc import Callable
 from typing import Any
 
 from flask import jsonify, request
 from sqlalchemy import select
 
-from pennywire import InvalidSetting
+from pennywire import InvalidSetting, JobView
 from pennywire.ui import allow_programs, gateway
-from pennywire_tariff import comparing, importing, lists, packing, words
+from pennywire_tariff import comparing, importing, jobs, lists, packing, words
 from pennywire_tariff.blueprint import READERS, found, pages
 from pennywire_tariff.models import PriceList
 from pennywire_tariff.parsing import DELIMITERS, ENCODINGS, Form
@@ -18,11 +17,13 @@ MOST_ENTRIES = 1000
 _VERSION = "/api/lists/<name>/versions/<int(max=2147483647):number>"
 
 
-def program(rule: str, *methods: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def program(rule: str, *methods: str, body_octets: int = 0) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make a view for programs: staff's keys may read, administrators' may change."""
 
     def make(view: Callable[..., Any]) -> Callable[..., Any]:
-        pages.add_url_rule(rule, f"api_{view.__name__}", allow_programs(*READERS)(view), methods=methods or ("GET",))
+        pages.add_url_rule(
+            rule, f"api_{view.__name__}", allow_programs(*READERS, body_octets=body_octets)(view), methods=methods or ("GET",)
+        )
         return view
 
     return make
@@ -73,21 +74,57 @@ def one_list(name: str) -> Any:
         return words.list_values(session, row, now) | more
 
 
-@program("/api/lists/<name>/versions", "POST")
+@program("/api/lists/<name>/versions", "POST", body_octets=jobs.LARGEST_OCTETS)
 def import_version(name: str) -> Any:
-    """Make a draft of the CSV in the body; 422 with the lines that are wrong."""
+    """Make a draft of the CSV in the body; 422 with the lines that are wrong, 202 with the address of a job for a long file."""
     known = {"encoding": ENCODINGS, "delimiter": DELIMITERS, "decimal": (".", ",")}
     given: dict[str, Any] = {key: request.args[key] for key in known if key in request.args}
     for key, value in given.items():
         if value not in known[key]:
             raise InvalidSetting(key, f"{key} is one of: {' '.join(known[key])}.")
     origin = request.args.get("origin", "HTTP")[:128]
-    report = importing.import_version(
-        gateway(), name, io.BytesIO(request.get_data()), Form(**given), origin=origin if origin.isprintable() else "HTTP"
-    )
-    response = jsonify(words.report_values(report))
-    response.status_code = 422 if report.refused else 201
+    with jobs.spooled(request.stream) as file:
+        came = jobs.start_import(gateway(), name, file, Form(**given), origin=origin if origin.isprintable() else "HTTP")
+    if isinstance(came, int):
+        return _accepted(came)
+    response = jsonify(words.report_values(came))
+    response.status_code = 422 if came.refused else 201
     return response
+
+
+def _accepted(number: int) -> Any:
+    """Answer that a job was started, and where it is looked at."""
+    values = words.job_values(_found_job(number))
+    response = jsonify(values)
+    response.status_code, response.headers["Location"] = 202, values["address"]
+    return response
+
+
+def _found_job(number: int) -> JobView:
+    job = jobs.find_job(gateway(), number)
+    if job is None:
+        raise lists.NotThere("job", f"There is no job {number}. Those that ended are kept for a week.")
+    return job
+
+
+@program("/api/jobs")
+def all_jobs() -> Any:
+    """Return the last jobs, newest first."""
+    return {"jobs": [words.job_values(job) for job in gateway().jobs(jobs.OURS)]}
+
+
+@program("/api/jobs/<int(max=9007199254740991):number>")
+def one_job(number: int) -> Any:
+    """Return a job, with its result when it is done."""
+    return words.job_values(_found_job(number))
+
+
+@program("/api/jobs/<int(max=9007199254740991):number>", "DELETE")
+def cancel_job(number: int) -> Any:
+    """Cancel a job; one that runs is still `running` until it has heard of it."""
+    if not gateway().cancel_job(_found_job(number).number):
+        raise InvalidSetting("job", f"Job {number} has ended already.")
+    return words.job_values(_found_job(number))
 
 
 @program(f"{_VERSION}/entries")

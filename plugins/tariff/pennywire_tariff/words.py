@@ -1,16 +1,17 @@
 """Price lists in plain values, for the command line and for programs over HTTP: amounts are decimal text, times RFC 3339."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from pennywire import InvalidSetting
+from pennywire import InvalidSetting, JobView
 from pennywire.money import format_credits
 from pennywire_tariff.comparing import Bill, Differences, Month, Preview
 from pennywire_tariff.importing import Report
+from pennywire_tariff.jobs import IMPORT
 from pennywire_tariff.lists import activations, assignments, states
 from pennywire_tariff.models import Entry, PriceList, Version
 from pennywire_tariff.moments import to_us
@@ -96,6 +97,7 @@ def version_values(session: Session, row: PriceList, now: datetime, shown: Calla
             "origin": version.origin,
             "created_at": at_text(version.created_at),
             "created_by": version.created_by,
+            "job": version.job_number,
             "holds_from": [shown(start) for start in starts.get(version.id, [])],
         }
         for version in versions_of(session, row)
@@ -144,6 +146,33 @@ def report_values(report: Report) -> Values:
     for kind in ("errors", "warnings"):
         values[kind] = [{"line": line, "reason": words} for line, words in values[kind]]
     return values | {"accepted": not report.refused}
+
+
+def job_values(job: JobView) -> Values:
+    """Return a job for programs; `result` is what its kind answers when it is done."""
+    return {
+        "job": job.number,
+        "kind": job.kind,
+        "list": job.payload["list"],
+        "state": job.state.value,
+        "cancelling": job.cancelling,
+        "done": job.done_count,
+        "total": job.total_count,
+        "error": job.error,
+        "created_at": at_text(job.created_at),
+        "created_by": job.username,
+        "started_at": at_text(job.started_at),
+        "finished_at": at_text(job.finished_at),
+        "result": None if job.result is None else _RESULTS[job.kind](job.result),
+        "address": f"/api/v1/tariff/jobs/{job.number}",
+    }
+
+
+def _imported(result: Mapping[str, Any]) -> Values:
+    return report_values(Report(**result))
+
+
+_RESULTS: Mapping[str, Callable[[Mapping[str, Any]], Values]] = {IMPORT: _imported}
 
 
 def bill_values(bill: Bill) -> Values:
