@@ -12,7 +12,7 @@ from app.engine.jobs import JobRunner
 from app.models import Job
 
 BASE = "/plugins/tariff"
-LONG = "prefix;price\n" + "".join(f"36{number};0.{number}\n" for number in range(1000, 1000 + jobs.SMALL_LINES))
+LONG = "prefix;price\n" + "".join(f"36{number};0.{number}\n" for number in range(1000, 1001 + jobs.SMALL_LINES))
 PROGRAM = {"content_type": "text/csv"}
 
 
@@ -65,7 +65,7 @@ def test_a_long_file_becomes_a_job_whose_page_shows_how_far_it_is_and_then_the_v
     assert "It begins as soon as the engine is free" in read(waiting)
     assert f'hx-get="{BASE}/jobs/1"' in waiting.text
     assert "prices.csv is being imported (waiting)" in of_list
-    assert "Version 1 is a draft with 2,000 prices" in read(done)
+    assert "Version 1 is a draft with 2,001 prices" in read(done)
     assert "hx-get" not in done.text.partition('id="live"')[2].partition(">")[0]
     assert f'href="{BASE}/lists/Retail/1/preview"' in done.text
     assert "is being imported" not in read(browser.get(f"{BASE}/lists/Retail"))
@@ -92,8 +92,8 @@ def test_a_long_file_with_a_wrong_line_says_which(shop: Any, read: Any) -> None:
 
     page = read(browser.get(f"{BASE}/jobs/1"))
 
-    assert "Nothing is kept: 2 of 2,002 lines are wrong" in page
-    assert "2002 wrong 'x' is not a prefix" in page
+    assert "Nothing is kept: 2 of 2,003 lines are wrong" in page
+    assert "2003 wrong 'x' is not a prefix" in page
     assert "Import another file" in page
     assert "No version yet" in read(browser.get(f"{BASE}/lists/Retail"))
 
@@ -134,6 +134,31 @@ def test_the_form_says_when_there_is_no_room_for_another_job_and_keeps_what_was_
     assert answer.status_code == 422
     assert "0 jobs have not ended yet" in read(answer)
     assert '<option value="," selected' in answer.text
+
+
+def test_the_preview_of_a_long_version_is_a_job_whose_page_ends_as_the_preview(shop: Any, read: Any) -> None:
+    browser, day = shop.client(), f"{shop.moment.year + 1}-01-01"
+    upload(browser, LONG)
+    work(shop)
+
+    first = browser.get(f"{BASE}/lists/Retail/1/preview?at={day}")
+    again = browser.get(f"{BASE}/lists/Retail/1/preview?at={day}T00:00Z")
+    waiting = read(browser.get(first.location))
+    work(shop, 3)
+    done = browser.get(first.location)
+    wrong = browser.get(f"{BASE}/lists/Retail/1/preview?at=tomorrow")
+
+    assert (first.status_code, first.location, again.location) == (303, f"{BASE}/jobs/3", f"{BASE}/jobs/3")
+    assert "Preview of version 1 waiting" in waiting
+    assert "Cancel the preview" in waiting
+    assert "Added 2,001 Removed 0" in read(done)
+    assert f'action="{BASE}/lists/Retail/1/preview"' in done.text
+    assert f"Activate from {day}T00:00:00Z" in read(done)
+    assert f'name="at" value="{day}T00:00:00Z"' in done.text
+    assert "Added 2,001 Removed 0" in read(browser.get(f"{BASE}/lists/Retail/1/preview?at={day}"))
+    assert (wrong.status_code, 'class="error"' in wrong.text) == (422, True)
+    browser.post(f"{BASE}/lists/Retail/1/activate", data={"at": f"{day}T00:00:00Z"})
+    assert "scheduled" in read(browser.get(f"{BASE}/lists/Retail"))
 
 
 # What is read.
@@ -182,9 +207,9 @@ def test_a_program_is_told_where_its_job_is_and_finds_the_report_there(shop: Any
     assert (made.status_code, made.headers["Location"]) == (202, "/api/v1/tariff/jobs/1")
     assert (made.json["job"], made.json["list"], made.json["address"]) == (1, "Retail", "/api/v1/tariff/jobs/1")
     assert (waiting.json["state"], waiting.json["result"]) == ("waiting", None)
-    assert (done.json["state"], done.json["done"], done.json["total"]) == ("done", 2000, 2001)
-    assert done.json["result"] | {"line_count": 2000, "accepted": True, "version": 1} == done.json["result"]
-    assert program("GET", "/api/v1/tariff/jobs").json["jobs"] == [done.json]
+    assert (done.json["state"], done.json["done"], done.json["total"]) == ("done", 2001, 2002)
+    assert done.json["result"] | {"line_count": 2001, "accepted": True, "version": 1} == done.json["result"]
+    assert [job["kind"] for job in program("GET", "/api/v1/tariff/jobs").json["jobs"]] == ["tariff.preview", "tariff.import"]
     assert program("GET", "/api/v1/tariff/lists/Retail").json["versions"][0]["job"] == 1
 
 
@@ -204,3 +229,19 @@ def test_a_short_body_is_still_answered_at_once(program: Any) -> None:
     made = program("POST", "/api/v1/tariff/lists/Retail/versions", data="36;1\n43;x\n", **PROGRAM)
 
     assert (made.status_code, made.json["errors"][0]["line"]) == (422, 2)
+
+
+def test_a_program_asks_for_the_preview_of_a_long_version_until_it_is_there(shop: Any, program: Any) -> None:
+    program("POST", "/api/v1/tariff/lists/Retail/versions", data=LONG, **PROGRAM)
+    work(shop)
+    address = "/api/v1/tariff/lists/Retail/versions/1/preview"
+
+    asked = program("GET", address)
+    work(shop, 2)
+    job = program("GET", asked.headers["Location"])
+    there = program("GET", address)
+
+    assert (asked.status_code, asked.headers["Location"]) == (202, "/api/v1/tariff/jobs/2")
+    assert there.status_code == 200
+    assert there.json["counts"]["added"] == 2001
+    assert job.json["result"] == there.json

@@ -1,5 +1,6 @@
 """What a version would change: prices against another version, and what the messages of a month would have cost."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,6 +24,13 @@ SHOWN = 100
 """Changes of each kind that are named."""
 
 KINDS = ("added", "removed", "dearer", "cheaper")
+
+Progress = Callable[[int], None]
+"""Hears how many prices and messages were looked at."""
+
+
+def _unheard(_count: int) -> None:
+    """Tell nobody."""
 
 
 class Change(NamedTuple):
@@ -54,13 +62,17 @@ class _Price(NamedTuple):
     name: str
 
 
-def compare(session: Session, before: Version | None, after: Version, at: datetime) -> Differences:
+def compare(session: Session, before: Version | None, after: Version, at: datetime, progress: Progress = _unheard) -> Differences:
     """Compare the prices of two versions that hold at a moment. Both are read in the order of their keys, a chunk at a time."""
     found = Differences()
     old = _prices(session, before.id, at) if before is not None else iter(())
     new = _prices(session, after.id, at)
     left, right = next(old, None), next(new, None)
-    while left is not None or right is not None:
+    for count in itertools.count():
+        if count % CHUNK == 0:
+            progress(count)
+        if left is None and right is None:
+            break
         if right is None or (left is not None and left.key < right.key):
             assert left is not None
             found.note("removed", Change(key_in_words(*_words(left)), left.name, left.price_uc, None))
@@ -161,6 +173,7 @@ def bill_month(
     month: str = "",
     at: datetime,
     of: Callable[[str], bool],
+    progress: Progress = _unheard,
 ) -> Month:
     """Price the messages of a month by a version, with the dates of its entries looked at as of `at`.
 
@@ -169,7 +182,9 @@ def bill_month(
     since, until = month_of(month, gateway.now)
     bills: dict[str, Bill] = {}
     direction = Direction(price_list.direction)
-    for message in gateway.messages(since, until):
+    for count, message in enumerate(gateway.messages(since, until)):
+        if count % CHUNK == 0:
+            progress(count)
         if message.direction is not direction or not of(message.username):
             continue
         bill = bills.get(message.username) or bills.setdefault(message.username, Bill(message.username))
@@ -197,16 +212,20 @@ class Preview:
     month: Month
 
 
-def preview(gateway: Storage, price_list: PriceList, version: Version, *, at: datetime, month: str = "") -> Preview:
+def preview(
+    gateway: Storage, price_list: PriceList, version: Version, *, at: datetime, month: str = "", progress: Progress = _unheard
+) -> Preview:
     """Compare a version with the one that holds at a moment, and price a month of those who pay by the list."""
     with gateway.read() as session:
         base = present_version(session, price_list, at)
-        differences = compare(session, base, version, at)
+        differences = compare(session, base, version, at, progress)
         compiled, networks = read_version(session, version.id, f"{price_list.name}, version {version.number}"), read_networks(session)
         payers = _payers(read_book(session), price_list)
-    return Preview(
-        at, base.number if base else None, differences, bill_month(gateway, price_list, compiled, networks, month=month, at=at, of=payers)
+    price_count = sum(differences.counts.values())
+    priced = bill_month(
+        gateway, price_list, compiled, networks, month=month, at=at, of=payers, progress=lambda count: progress(price_count + count)
     )
+    return Preview(at, base.number if base else None, differences, priced)
 
 
 def _payers(book: Book, price_list: PriceList) -> Callable[[str], bool]:

@@ -1,15 +1,15 @@
-"""What takes too long for a request: the import of a long file, by an engine."""
+"""What takes too long for a request: the import of a long file, by an engine, and the preview of what it made."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from shutil import copyfileobj
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
 from pennywire import InvalidSetting, JobFailed, JobKind, JobView, RunningJob, Storage
-from pennywire_tariff import importing
+from pennywire_tariff import importing, previews
 from pennywire_tariff.importing import Report
-from pennywire_tariff.lists import find_list
+from pennywire_tariff.lists import find_list, find_version
 from pennywire_tariff.models import PriceList
 from pennywire_tariff.parsing import Form
 
@@ -67,8 +67,8 @@ def find_job(gateway: Storage, number: int) -> JobView | None:
 
 
 def open_jobs(gateway: Storage, row: PriceList) -> list[JobView]:
-    """Return the jobs of a list that have not ended, newest first."""
-    return [job for job in gateway.jobs(OURS) if not job.state.is_end and job.payload.get("list_id") == row.id]
+    """Return the imports of a list that have not ended, newest first."""
+    return [job for job in gateway.jobs(IMPORT) if not job.state.is_end and job.payload.get("list_id") == row.id]
 
 
 def _import(job: RunningJob) -> Mapping[str, Any]:
@@ -88,7 +88,18 @@ def _import(job: RunningJob) -> Mapping[str, Any]:
             report = importing.import_version(gateway, name, file, form, origin=asked["origin"], progress=tell, job_number=job.number)
         except InvalidSetting as error:
             raise JobFailed(error.reason) from error
+    if report.version is not None:
+        _begin_preview(gateway, name, report.version)
     return report.as_dict()
+
+
+def _begin_preview(gateway: Storage, name: str, number: int) -> None:
+    """Let the preview be made that people look at next. Where that cannot be now, it is made when they ask."""
+    with suppress(InvalidSetting):
+        with gateway.read() as session:
+            row = find_list(session, name)
+            version = find_version(session, row, number)
+        previews.preview(gateway, row, version, at=None, month="")
 
 
 def _name_of(gateway: Storage, asked: Mapping[str, Any]) -> str:
@@ -100,4 +111,4 @@ def _name_of(gateway: Storage, asked: Mapping[str, Any]) -> str:
     return row.name
 
 
-KINDS = (JobKind(IMPORT, _import),)
+KINDS = (JobKind(IMPORT, _import), JobKind(previews.PREVIEW, previews.work))

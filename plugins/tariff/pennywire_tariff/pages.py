@@ -9,10 +9,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from pennywire import InvalidSetting, Setting, SettingType
+from pennywire import InvalidSetting, JobView, Setting, SettingType
 from pennywire.forms import Form
 from pennywire.ui import gateway
-from pennywire_tariff import comparing, importing, jobs, lists, packing, shapes, words
+from pennywire_tariff import comparing, importing, jobs, lists, packing, previews, shapes, words
 from pennywire_tariff.blueprint import PAGE, Answer, change, found, pages, view
 from pennywire_tariff.models import Entry, PriceList
 from pennywire_tariff.parsing import Form as FileForm
@@ -204,18 +204,23 @@ def discard(name: str, number: int) -> Answer:
 
 @view("/lists/<name>/<int(max=2147483647):number>/preview")
 def preview(name: str, number: int) -> Answer:
-    """Show what a version would change and what last month would have cost, and offer to activate it."""
+    """Show what a version would change and what last month would have cost, and offer to activate it.
+
+    Of a long version, a job finds it out, whose page shows the same.
+    """
     form = Form(shapes.PREVIEW)
     form.take(request.args)
     with gateway().read() as session:
         row, of = found(session, name, number)
     result = None
     try:
-        at = words.moment(form.values["at"] or "") or gateway().now
-        result = comparing.preview(gateway(), row, of, at=at, month=(form.values["month"] or "").strip())
+        at = words.moment(form.values["at"] or "")
+        result = previews.preview(gateway(), row, of, at=at, month=(form.values["month"] or "").strip())
     except InvalidSetting as error:
         form.note(error.name, error.reason)
-    page = render_template("tariff/preview.html", row=row, version=of, form=form, result=result)
+    if isinstance(result, JobView):
+        return redirect(url_for("tariff.job_page", number=result.number), 303)
+    page = render_template("tariff/preview.html", row=row, version=of, form=form, result=result, at=form.values["at"] or "")
     return page, 422 if form.errors else 200
 
 

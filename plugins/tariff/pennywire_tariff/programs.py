@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from pennywire import InvalidSetting, JobView
 from pennywire.ui import allow_programs, gateway
-from pennywire_tariff import comparing, importing, jobs, lists, packing, words
+from pennywire_tariff import comparing, importing, jobs, lists, packing, previews, words
 from pennywire_tariff.blueprint import READERS, found, pages
 from pennywire_tariff.models import PriceList
 from pennywire_tariff.parsing import DELIMITERS, ENCODINGS, Form
@@ -147,11 +147,12 @@ def discard(name: str, number: int) -> Any:
 
 @program(f"{_VERSION}/preview")
 def preview(name: str, number: int) -> Any:
-    """Say what a version would change, and what a month would have cost."""
+    """Say what a version would change, and what a month would have cost; of a long version, 202 with the job that finds it out."""
     with gateway().read() as session:
         row, version = found(session, name, number)
-    at = words.moment(request.args.get("at", "").replace(" ", "+")) or gateway().now
-    return words.preview_values(comparing.preview(gateway(), row, version, at=at, month=request.args.get("month", "")))
+    at = words.moment(request.args.get("at", "").replace(" ", "+"))
+    came = previews.preview(gateway(), row, version, at=at, month=request.args.get("month", ""))
+    return _accepted(came.number) if isinstance(came, JobView) else words.preview_values(came)
 
 
 @program("/api/lists/<name>/activations", "POST")

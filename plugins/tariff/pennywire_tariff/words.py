@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from pennywire import InvalidSetting, JobView
 from pennywire.money import format_credits
+from pennywire_tariff import previews
 from pennywire_tariff.comparing import Bill, Differences, Month, Preview
 from pennywire_tariff.importing import Report
 from pennywire_tariff.jobs import IMPORT
@@ -172,7 +173,11 @@ def _imported(result: Mapping[str, Any]) -> Values:
     return report_values(Report(**result))
 
 
-_RESULTS: Mapping[str, Callable[[Mapping[str, Any]], Values]] = {IMPORT: _imported}
+def _previewed(result: Mapping[str, Any]) -> Values:
+    return preview_values(previews.of_values(result))
+
+
+_RESULTS: Mapping[str, Callable[[Mapping[str, Any]], Values]] = {IMPORT: _imported, previews.PREVIEW: _previewed}
 
 
 def bill_values(bill: Bill) -> Values:

@@ -3,10 +3,11 @@
 import io
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from pennywire_tariff import importing, jobs, lists, rows
+from pennywire_tariff import comparing, importing, jobs, lists, previews, rows, words
 from pennywire_tariff.models import Entry, PriceList, Version
 from pennywire_tariff.parsing import Form
 from sqlalchemy import delete, func, select, update
@@ -226,3 +227,102 @@ def test_a_list_may_be_renamed_while_its_file_waits_and_one_that_was_removed_fai
 def found_list(desk: Desk) -> PriceList:
     with desk.gateway.read() as session:
         return lists.find_list(session, "Retail")
+
+
+# Previews.
+
+
+def preview(desk: Desk, number: int, **values: Any) -> comparing.Preview | JobView:
+    with desk.gateway.read() as session:
+        row = lists.find_list(session, "Retail")
+        version = lists.find_version(session, row, number)
+    return previews.preview(desk.gateway, row, version, at=values.pop("at", None), month=values.pop("month", ""), **values)
+
+
+def previewed(desk: Desk, number: int, **values: Any) -> comparing.Preview:
+    found = preview(desk, number, **values)
+    assert isinstance(found, comparing.Preview)
+    return found
+
+
+@pytest.fixture
+def long(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> int:
+    """A list whose second version is a long draft, a customer who pays by the first, and a message of last month."""
+    monkeypatch.setattr(comparing, "CHUNK", 7)
+    desk.list(text="36100;0.2\n36999;5\n*;1", default=True)
+    number: int = desk.version("Retail", text_of() + "*;2\n")
+    desk.world.send("x" * 200, "+361011234567")
+    desk.world.now += timedelta(days=31)
+    monkeypatch.setattr(previews, "MANY_PRICES", 50)
+    return number
+
+
+def test_a_preview_by_an_engine_says_what_one_at_once_says(desk: Desk, long: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_of = preview(desk, long)
+    assert isinstance(job_of, JobView)
+    done = finish(desk, job_of.number)
+    fresh = previewed(desk, long)
+    monkeypatch.setattr(previews, "MANY_PRICES", 1000)
+    at_once = previewed(desk, long)
+
+    assert (done.state, done.done_count) == (JobState.DONE, 52)
+    assert fresh == at_once
+    assert at_once.differences.counts == {"added": 49, "removed": 1, "dearer": 1, "cheaper": 1, "unchanged": 0}
+    assert [(bill.username, bill.was_uc, bill.would_uc) for bill in at_once.month.bills] == [("anna", 2_000_000, 202_000)]
+    assert words.job_values(done)["result"] == words.preview_values(at_once)
+
+
+def test_the_same_preview_is_made_once_and_again_when_it_is_old_or_anything_changed(desk: Desk, long: int) -> None:
+    def number_of(**values: Any) -> int:
+        found = preview(desk, long, **values)
+        assert isinstance(found, JobView)
+        return found.number
+
+    first, same, month = number_of(), number_of(month="2026-03"), number_of(month="2026-01")
+    finish(desk, first)
+    assert isinstance(preview(desk, long), comparing.Preview)
+    desk.world.now += previews.FRESH_FOR
+    old = number_of()
+    desk.activate("Retail", long)
+    changed = number_of()
+    later = number_of(at=desk.world.now + timedelta(days=1))
+
+    assert same == first
+    assert len({first, month, old, changed, later}) == 5
+
+
+def test_a_month_with_many_messages_is_priced_by_an_engine_however_short_the_list(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.list(text="*;1", default=True)
+    number = desk.version("Retail", "*;2")
+    monkeypatch.setattr(previews, "MANY_MESSAGES", 2)
+    for _ in range(2):
+        desk.world.send()
+    few = preview(desk, number, month="2026-03")
+    desk.world.send()
+    many = preview(desk, number, month="2026-03")
+
+    assert isinstance(few, comparing.Preview)
+    assert isinstance(many, JobView)
+    with pytest.raises(InvalidSetting):
+        preview(desk, number, month="2026-13")
+
+
+def test_a_preview_of_a_version_that_was_removed_fails_in_words(desk: Desk, long: int) -> None:
+    found = preview(desk, long)
+    assert isinstance(found, JobView)
+    importing.discard_draft(desk.gateway, "Retail", long)
+
+    done = finish(desk, found.number)
+
+    assert (done.state, done.error) == (JobState.FAILED, "Version 2 of Retail was removed meanwhile.")
+
+
+@pytest.mark.usefixtures("small")
+def test_an_import_lets_its_preview_be_made(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(previews, "MANY_PRICES", 4)
+    desk.list()
+    finish(desk, start(desk, text_of()))
+    (made,) = desk.gateway.jobs(previews.PREVIEW)
+    finish(desk, made.number)
+
+    assert previewed(desk, 1).differences.counts["added"] == 50
