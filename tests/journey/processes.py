@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -53,6 +54,12 @@ def processes_of(folder: Path) -> dict[int, str]:
             if mark in (entry / "environ").read_bytes().split(b"\0"):
                 found[pid] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
     return found
+
+
+def listens(port: int) -> bool:
+    """Say whether anybody listens on a port of this machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def parent_of(pid: int) -> int:
@@ -262,6 +269,16 @@ class Gateway:
         secret = self.folder.parent / f"{name}.password"
         secret.write_text(smsc.password)
         self.cli("connection", "add", name, "--kind", "smpp", *pairs, "--from-file", f"password={secret}", "--start")
+
+    def serve_smpp(self, username: str, password: str, **settings: object) -> int:
+        """Let a customer bind by SMPP, and return the port."""
+        port = self.reserve_port()
+        self.cli("plugins", "set", "smpp", "--set", "server_host=127.0.0.1", "--set", f"server_port={port}")
+        secret = self.folder.parent / f"{username}.password"
+        secret.write_text(password)
+        pairs = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+        self.cli("application", "set", username, "smpp", "--from-file", f"password={secret}", *pairs, "--start")
+        return port
 
     def connection(self, name: str = "smsc") -> AnyRow:
         """Return state, token and engine of a connection."""

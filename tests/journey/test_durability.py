@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from callers import Caller
-from processes import Gateway, Smsc, say, until
+from esmes import Esme
+from processes import Gateway, Smsc, listens, say, until
 
 pytestmark = [pytest.mark.journey, pytest.mark.full, pytest.mark.timeout(180)]
 
@@ -19,9 +20,11 @@ INCOMING = 20
 
 ACCEPTED = b"HTTP/1.1 202"
 READ = b"HTTP/1.1 200"
-#: command_id of an MO's PDU and of our answer to it. Source: SMPP v3.4 §5.1.2.1.
+#: command_id of an MO's PDU and of a customer's, and of our answers to them. Source: SMPP v3.4 §5.1.2.1.
 DELIVER_SM = b"\x00\x00\x00\x05"
 DELIVER_SM_RESP = b"\x80\x00\x00\x05"
+SUBMIT_SM = b"\x00\x00\x00\x04"
+SUBMIT_SM_RESP = b"\x80\x00\x00\x04"
 
 
 @dataclass(frozen=True)
@@ -124,9 +127,35 @@ def test_an_incoming_message_is_synced_before_it_is_acknowledged(
         until(lambda: peer.stats()["mo_stored"] > index, what="it is acknowledged")  # noqa: B023  # It is called here.
     gateway.close()
 
-    calls = _read_trace(path)
-    came = [position for position, call in enumerate(calls) if call.name in ("recvfrom", "read") and call.octets[4:8] == DELIVER_SM]
-    left = [position for position, call in enumerate(calls) if call.leaves and call.octets[4:8] == DELIVER_SM_RESP]
-    synced = sum(any(call.is_sync for call in calls[begin:end]) for begin, end in zip(came, left, strict=True))
+    left, synced = _synced_between(_read_trace(path), DELIVER_SM, DELIVER_SM_RESP)
     say("durability", incoming_synced_before_the_answer=f"{synced}/{INCOMING}")
-    assert (len(left), synced) == (INCOMING, INCOMING)
+    assert (left, synced) == (INCOMING, INCOMING)
+
+
+def test_a_submission_by_smpp_is_synced_before_its_answer_leaves(sqlite_gateway: Gateway, strace: tuple[Path, Sequence[str]]) -> None:
+    """One at a time, so that no other submission's sync stands in between."""
+    gateway, (path, words) = sqlite_gateway, strace
+    gateway.cli("migrate")
+    gateway.cli("connection", "add", "wire", "--kind", "loopback")
+    gateway.cli("route", "add", "outbound", "all", "--to", "wire", "--cost", "1")
+    gateway.add_customer("anna")
+    port = gateway.serve_smpp("anna", "secret12")
+    gateway.spawn("engine", prefix=words)
+    until(lambda: listens(port), within_s=60, what="the SMPP server listens")
+    esme = Esme(port, "anna", "secret12")
+    for index in range(SUBMISSIONS):
+        esme.submit(f"+3620{index:07}")
+        assert [status for _, status, _ in esme.answers(1)] == [0]
+    esme.close()
+    gateway.close()
+
+    left, synced = _synced_between(_read_trace(path), SUBMIT_SM, SUBMIT_SM_RESP)
+    say("durability", submissions_by_smpp_synced_before_the_answer=f"{synced}/{SUBMISSIONS}")
+    assert (left, synced) == (SUBMISSIONS, SUBMISSIONS)
+
+
+def _synced_between(calls: Sequence[Call], request: bytes, response: bytes) -> tuple[int, int]:
+    """Return how many PDUs with the command_id `response` left, and before how many of them the log was synced since their request."""
+    came = [position for position, call in enumerate(calls) if call.name in ("recvfrom", "read") and call.octets[4:8] == request]
+    left = [position for position, call in enumerate(calls) if call.leaves and call.octets[4:8] == response]
+    return len(left), sum(any(call.is_sync for call in calls[begin:end]) for begin, end in zip(came, left, strict=True))

@@ -98,6 +98,12 @@ def finish(gateway: Gateway, parts: Parts, series: str) -> int:
     return status_of(result.code)
 
 
+def resume(gateway: Gateway, parts: Parts) -> None:
+    """Submit the series that were whole when the gateway died, and nobody had submitted."""
+    for series in parts.overdue(0):
+        finish(gateway, parts, series)
+
+
 def expire(gateway: Gateway, parts: Parts, timeout_s: float) -> int:
     """Settle the series whose segments have waited too long; return how many were given up."""
     given_up = 0

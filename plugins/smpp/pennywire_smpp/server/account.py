@@ -207,6 +207,7 @@ class Account:
 
     async def serve(self) -> None:
         """Hand out what waits, acknowledge what was taken, and give up segments that waited too long, until cancelled."""
+        await self.call(partial(accepting.resume, self._gateway, self._parts))
         expire_at = 0.0
         try:
             while True:
