@@ -22,7 +22,7 @@ from pennywire import JobFailed, JobKind, JobState, JobStopped
 
 IDLE_S = 1.0
 LOOK_S = 0.1
-BEAT_S = 1.0
+BEAT_S = 0.5
 CLEAN_EVERY_S = 60.0
 BUSY_WITHIN_S = 1.0
 """Messages are on their way if this engine wrote something for them so short a time ago, in seconds."""

@@ -6,7 +6,7 @@ from typing import IO, Any
 import click
 
 from pennywire.ui import Answers, gateway
-from pennywire_tariff import comparing, importing, lists, packing, paying, words
+from pennywire_tariff import comparing, importing, job_commands, lists, packing, paying, words
 from pennywire_tariff.answering import answer_report, form_options
 from pennywire_tariff.models import PriceList
 from pennywire_tariff.parsing import Form
@@ -267,5 +267,5 @@ def activations(answers: Answers, name: str) -> None:
     )
 
 
-for _command in paying.COMMANDS:
+for _command in (*paying.COMMANDS, *job_commands.COMMANDS):
     tariff.add_command(_command)

@@ -48,7 +48,7 @@ def job_page(number: int) -> Answer:
 def cancel_job(number: int) -> Answer:
     """Cancel a job; nothing stays of an import."""
     if gateway().cancel_job(found_job(number).number):
-        flash("The job is cancelled.")
+        flash("The job is told to end.")
     else:
         flash("The job had ended before.", "bad")
     return redirect(url_for("tariff.job_page", number=number), 303)
