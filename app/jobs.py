@@ -23,7 +23,7 @@ PIECE_OCTETS = 1024 * 1024
 """Size of the pieces in which a file is kept: one is a short transaction, and none is long in memory."""
 
 MOST_OPEN = 20
-"""Jobs that have not ended: each may bring a file of a hundred megabytes."""
+"""Jobs of one plugin that have not ended: each may bring a file of a hundred megabytes."""
 
 MOST_BEGINNINGS = 3
 """How often a job is begun whose engine dies meanwhile."""
@@ -67,7 +67,7 @@ def start(database: Database, kind: str, payload: Mapping[str, Any], file: IO[by
     """
     state = JobState.WAITING if file is None else JobState.RECEIVING
     with database.write() as session:
-        _require_room(session)
+        _require_room(session, kind)
         row = Job(kind=kind, state=state, payload=dict(payload), username=username, created_at=now)
         session.add(row)
         session.flush()
@@ -83,10 +83,11 @@ def start(database: Database, kind: str, payload: Mapping[str, Any], file: IO[by
     return number
 
 
-def _require_room(session: Session) -> None:
-    count = session.scalar(select(func.count()).select_from(Job).where(Job.state.in_(_OPEN))) or 0
-    if count >= MOST_OPEN:
-        raise InvalidSetting("", f"{count} jobs have not ended yet, and there is room for {MOST_OPEN}. Wait for one, or cancel one.")
+def _require_room(session: Session, kind: str) -> None:
+    ours = _of_plugin(kind.partition(".")[0])
+    open_count = session.scalar(select(func.count()).select_from(Job).where(Job.state.in_(_OPEN), ours)) or 0
+    if open_count >= MOST_OPEN:
+        raise InvalidSetting("", f"{open_count} jobs have not ended yet, and there is room for {MOST_OPEN}. Wait for one, or cancel one.")
 
 
 def _store(database: Database, number: int, file: IO[bytes]) -> None:
@@ -105,6 +106,20 @@ def _read_piece(file: IO[bytes]) -> bytes:
     while len(found) < PIECE_OCTETS and (octets := file.read(PIECE_OCTETS - len(found))):
         found += octets
     return bytes(found)
+
+
+def _of_plugin(plugin: str) -> Any:
+    return Job.kind.startswith(f"{plugin}.", autoescape=True)
+
+
+def count(session: Session, plugin: str) -> int:
+    """Return how many jobs of a plugin are kept."""
+    return session.scalar(select(func.count()).select_from(Job).where(_of_plugin(plugin))) or 0
+
+
+def remove_of_plugin(session: Session, plugin: str) -> None:
+    """Remove the jobs of a plugin with their files."""
+    _forget(session, _of_plugin(plugin))
 
 
 # Who looks at jobs.

@@ -1,4 +1,4 @@
-"""What a plugin keeps in the database, and its removal: tables and values of its own, its settings, its place in the journal.
+"""What a plugin keeps in the database, and its removal: tables, values and jobs of its own, its settings, its place in the journal.
 
 Connections, routes and rules of its kinds are not the plugin's: operators made them, and messages name them.
 """
@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import MetaData, func, inspect, select
 from sqlalchemy.orm import Session
 
-from app import keeping
+from app import jobs, keeping
 from app.administration import InvalidField, NotThere, audit, changed
 from app.migrations import VERSION_TABLE
 from app.models import Base, JournalCursor, PluginSettings
@@ -19,20 +19,22 @@ from app.plugins import PREFIX
 
 @dataclass(frozen=True, slots=True)
 class Leftovers:
-    """What a plugin keeps: tables with their row counts, values under keys, and whether it has settings and a place in the journal."""
+    """What a plugin keeps: tables with their row counts, values under keys, jobs, and whether it has settings and a cursor."""
 
     tables: tuple[tuple[str, int], ...] = ()
     value_count: int = 0
+    job_count: int = 0
     settings: bool = False
     cursor: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.tables or self.value_count or self.settings or self.cursor)
+        return bool(self.tables or self.value_count or self.job_count or self.settings or self.cursor)
 
     def in_words(self) -> list[str]:
         """Return a line for each thing."""
         lines = [f"table {name}, {row_count:,} rows" for name, row_count in self.tables]
         lines += [f"{self.value_count:,} value{'s' * (self.value_count != 1)} under keys"] * (self.value_count > 0)
+        lines += [f"{self.job_count:,} job{'s' * (self.job_count != 1)}"] * (self.job_count > 0)
         return lines + ["its settings"] * self.settings + ["its place in the journal"] * self.cursor
 
 
@@ -40,9 +42,9 @@ def survey(session: Session, name: str, prefixes: Sequence[str]) -> Leftovers:
     """Return what a plugin keeps, whose tables begin with one of `prefixes`. Raises: InvalidField for what is no prefix."""
     metadata = _reflect(session, prefixes)
     counts = [(each.name, session.scalar(select(func.count()).select_from(each)) or 0) for each in metadata.sorted_tables]
-    value_count = keeping.count(session, name)
+    value_count, job_count = keeping.count(session, name), jobs.count(session, name)
     settings, cursor = session.get(PluginSettings, name), session.get(JournalCursor, name)
-    return Leftovers(tuple(counts), value_count, settings is not None, cursor is not None)
+    return Leftovers(tuple(counts), value_count, job_count, settings is not None, cursor is not None)
 
 
 def remove(session: Session, name: str, prefixes: Sequence[str], *, now: datetime, actor: str) -> Leftovers:
@@ -55,6 +57,7 @@ def remove(session: Session, name: str, prefixes: Sequence[str], *, now: datetim
         raise NotThere(f"The plugin {name} keeps nothing.")
     _reflect(session, prefixes).drop_all(session.connection())
     keeping.remove_of_plugin(session, name)
+    jobs.remove_of_plugin(session, name)
     for kept in (session.get(PluginSettings, name), session.get(JournalCursor, name)):
         if kept is not None:
             session.delete(kept)

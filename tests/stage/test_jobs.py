@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from app import jobs
+from app import jobs, leftovers
 from app.gateway import OpenGateway
 from app.models import Job, JobFile
 from pennywire import InvalidSetting, JobKind, JobState, JobStopped, hookimpl
@@ -125,8 +125,23 @@ def test_jobs_are_refused_that_nobody_can_do_or_that_are_too_many(desk: OpenGate
     desk.start_job(KIND, {})
     with pytest.raises(InvalidSetting, match="1 jobs have not ended yet"):
         desk.start_job(KIND, {})
+    with desk.write() as session:
+        # Those of a plugin that nobody enables any more keep no other waiting.
+        session.execute(update(Job).values(kind="pigeons.feed"))
+    desk.start_job(KIND, {})
 
-    assert count(desk, Job) == 1
+    assert count(desk, Job) == 2
+
+
+def test_jobs_go_with_the_data_of_their_plugin_and_are_told_before(desk: OpenGateway) -> None:
+    desk.start_job(KIND, {}, io.BytesIO(b"corn"))
+    with desk.core.database.read() as session:
+        told = leftovers.survey(session, "pigeon", []).in_words()
+        other = leftovers.survey(session, "pig", []).in_words()
+    desk.core.database.run(lambda session: leftovers.remove(session, "pigeon", [], now=desk.now, actor="root"))
+
+    assert (told, other) == (["1 job"], [])
+    assert (count(desk, Job), count(desk, JobFile)) == (0, 0)
 
 
 def test_a_plugin_that_takes_another_s_name_is_shown_and_the_others_stay(desk: OpenGateway) -> None:

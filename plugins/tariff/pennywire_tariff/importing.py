@@ -111,6 +111,11 @@ def import_version(
     return report
 
 
+def too_long() -> str:
+    """Return what is said of a file that has too many lines."""
+    return f"The file has more than {MOST_LINES:,} lines. Leave out prefixes that cost what a shorter one costs."
+
+
 def import_again(gateway: Storage, job_number: int) -> Report | None:
     """Return what an earlier try of a job has finished; what it left half done is removed, and None says that there is nothing."""
     with gateway.read() as session:
@@ -138,7 +143,7 @@ def _load(gateway: Storage, version_id: int, file: IO[bytes], form: Form, report
     for item in parse(file, form):
         report.line_count += 1
         if report.line_count > MOST_LINES:
-            raise CannotRead(f"The file has more than {MOST_LINES:,} lines. Leave out prefixes that cost what a shorter one costs.")
+            raise CannotRead(too_long())
         if not isinstance(item, Line):
             report.wrong(*item)
             continue

@@ -24,7 +24,7 @@ def _found(number: int) -> JobView:
 @click.pass_obj
 def list_jobs(answers: Answers) -> None:
     """List the imports and previews of a week that engines made or are making, newest first."""
-    rows = [words.job_values(job) for job in gateway().jobs(jobs.OURS)]
+    rows = [words.job_line(job) for job in gateway().jobs(jobs.OURS)]
     columns = {"job": "JOB", "kind": "KIND", "list": "LIST", "state": "STATE", "done": "DONE", "total": "OF", "created_by": "BY"}
     answers.answer_table(rows, columns, empty="There is no job. Files that are sent by browser or over HTTP make some.")
 

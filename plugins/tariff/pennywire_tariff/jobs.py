@@ -45,6 +45,9 @@ def start_import(gateway: Storage, list_name: str, file: IO[bytes], form: Form, 
         return importing.import_version(gateway, list_name, file, form, origin=origin)
     with gateway.read() as session:
         row = find_list(session, list_name)
+    if line_count > importing.MOST_LINES + 1:
+        # With a heading. It would be read for a minute, to be refused in the end.
+        return Report(line_count=line_count, failure=importing.too_long())
     asked = {"encoding": form.encoding, "delimiter": form.delimiter, "decimal": form.decimal}
     return gateway.start_job(IMPORT, {"list_id": row.id, "list": row.name, "origin": origin, "lines": line_count, "form": asked}, file)
 

@@ -109,8 +109,8 @@ def _found_job(number: int) -> JobView:
 
 @program("/api/jobs")
 def all_jobs() -> Any:
-    """Return the last jobs, newest first."""
-    return {"jobs": [words.job_values(job) for job in gateway().jobs(jobs.OURS)]}
+    """Return the last jobs, newest first, without their results."""
+    return {"jobs": [words.job_line(job) for job in gateway().jobs(jobs.OURS)]}
 
 
 @program("/api/jobs/<int(max=9007199254740991):number>")

@@ -151,6 +151,11 @@ def report_values(report: Report) -> Values:
 
 def job_values(job: JobView) -> Values:
     """Return a job for programs; `result` is what its kind answers when it is done."""
+    return job_line(job) | {"result": None if job.result is None else _RESULTS[job.kind](job.result)}
+
+
+def job_line(job: JobView) -> Values:
+    """Return a job for a list of jobs, without its result, which may be long."""
     return {
         "job": job.number,
         "kind": job.kind,
@@ -164,7 +169,6 @@ def job_values(job: JobView) -> Values:
         "created_by": job.username,
         "started_at": at_text(job.started_at),
         "finished_at": at_text(job.finished_at),
-        "result": None if job.result is None else _RESULTS[job.kind](job.result),
         "address": f"/api/v1/tariff/jobs/{job.number}",
     }
 

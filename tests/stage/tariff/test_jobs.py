@@ -229,6 +229,18 @@ def found_list(desk: Desk) -> PriceList:
         return lists.find_list(session, "Retail")
 
 
+def test_a_file_that_is_too_long_is_refused_before_an_engine_reads_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "SMALL_LINES", 1)
+    monkeypatch.setattr(importing, "MOST_LINES", 49)
+    desk.list()
+
+    found = jobs.start_import(desk.gateway, "Retail", io.BytesIO(text_of(51).encode()), Form(), origin="x")
+
+    assert isinstance(found, importing.Report)
+    assert found.failure.startswith("The file has more than 49 lines.")
+    assert desk.gateway.jobs(jobs.OURS) == []
+
+
 # Previews.
 
 
