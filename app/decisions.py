@@ -194,6 +194,15 @@ def _preview(decider: "_Decider", snapshot: Snapshot, user: UserView, draft: Dra
     )
 
 
+def address_pair(snapshot: Snapshot, user: UserView, source: str, destination: str, *, now: datetime) -> tuple[str, str] | Refused:
+    """Return source and destination as a message of the user's would have them, before its route rewrites any."""
+    decider = _Decider(snapshot, user, now)
+    try:
+        return decider.source_of(source), decider.destination_of(destination)
+    except _Refusal as refusal:
+        return refusal.refused
+
+
 def standings(snapshot: Snapshot, user: UserView, draft: Draft, *, now: datetime) -> tuple[Standing, ...]:
     """Return who might carry a draft, also where it is refused for want of a margin; nothing where it finds no route."""
     return _Decider(snapshot, user, now).standings(draft)
@@ -222,9 +231,9 @@ class _Decider:
             raise _Refusal("user_suspended", f"The user {user.username} is switched off. Ask the operator.")
         if user.suspended:
             raise _Refusal("account_suspended", f"The account of {user.username} is suspended: {user.suspended} Ask the operator.")
-        destination = self._destination(draft.destination)
+        destination = self.destination_of(draft.destination)
         alphabet, segment_count = _encode(draft, user.max_segments)
-        source = self._source(draft.source)
+        source = self.source_of(draft.source)
         route = self._route(draft, source, destination)
         if route.source_rewrite:
             source = route.source_rewrite
@@ -261,9 +270,9 @@ class _Decider:
     def standings(self, draft: Draft) -> tuple[Standing, ...]:
         """Return every provider of the draft's route as the choice saw it."""
         try:
-            destination = self._destination(draft.destination)
+            destination = self.destination_of(draft.destination)
             _, segment_count = _encode(draft, self._user.max_segments)
-            source = self._source(draft.source)
+            source = self.source_of(draft.source)
             route = self._route(draft, source, destination)
         except _Refusal:
             return ()
@@ -271,7 +280,8 @@ class _Decider:
         ask = self._asking(route, source, destination, segment_count)
         return sales.standings(self._snapshot, self._user, route, ask)
 
-    def _destination(self, raw: str) -> str:
+    def destination_of(self, raw: str) -> str:
+        """Return a destination in its one form. Raises: _Refusal."""
         if not raw.strip():
             raise _Refusal("missing_destination", "The recipient is missing. Give a number such as +36201234567.", "destination")
         try:
@@ -284,7 +294,8 @@ class _Decider:
         except InvalidAddress as error:
             raise _Refusal("invalid_destination", str(error), "destination") from error
 
-    def _source(self, raw: str) -> str:
+    def source_of(self, raw: str) -> str:
+        """Return the source that a message has. Raises: _Refusal."""
         wanted = raw if raw and self._user.source_override_allowed else self._user.default_source
         if wanted not in self._sources:
             try:

@@ -13,6 +13,7 @@ from app.identifiers import internal_id, public_id
 from app.lifecycle import State
 from app.models import ApplicationRow, DeliveryRow, JournalCursor, Message, User, table
 from app.snapshot import Snapshot
+from app.withdrawals import REPLACED
 from pennywire import Delivery, Event
 
 BATCH = 1_000
@@ -77,7 +78,9 @@ def _entrances(session: Session, numbers: Sequence[int]) -> dict[int, str]:
     found: dict[int, str] = {}
     for start in range(0, len(numbers), following.IN_CHUNK):
         chunk = numbers[start : start + following.IN_CHUNK]
-        asked = select(_MESSAGES.c.id, _MESSAGES.c.entrance).where(_MESSAGES.c.id.in_(chunk), _MESSAGES.c.report_requested)
+        # In the place of a replaced message another is on its way, whose end is told.
+        told = (_MESSAGES.c.id.in_(chunk), _MESSAGES.c.report_requested, _MESSAGES.c.error_code != REPLACED)
+        asked = select(_MESSAGES.c.id, _MESSAGES.c.entrance).where(*told)
         found.update((row.id, row.entrance) for row in session.execute(asked))
     return found
 

@@ -13,19 +13,61 @@ from app.outbox import IN_DOUBT, QUEUED, SENDING, WAITING
 from app.progress import Change, MessageRow, apply, lock_messages, part_end, taken_counts
 from app.snapshot import Snapshot
 
+UNSENT = (State.SCHEDULED, State.HELD, State.QUEUED)
+"""States of messages of which nothing has left."""
+
 _OUTBOX = table(OutboxRow)
 _SEGMENTS = table(Segment)
 
 
+REPLACED = "replaced"
+"""Error code of a message in whose place another went. Nobody is told of its end."""
+
+
 def cancel(session: Session, snapshot: Snapshot, message_ids: Iterable[int], *, now: datetime, actor: str) -> set[int]:
     """Take messages back that have not left, and release their charge; return those that were taken back."""
+    return withdraw(
+        session,
+        snapshot,
+        _waiting(session, message_ids),
+        State.CANCELLED,
+        "Taken back before it was sent.",
+        now=now,
+        actor=actor,
+    )
+
+
+def displace(session: Session, snapshot: Snapshot, message_id: int, *, now: datetime, actor: str) -> bool:
+    """Take a message back in whose place another goes, and release its charge; say whether it had not left."""
+    return bool(
+        withdraw(
+            session,
+            snapshot,
+            _waiting(session, [message_id]),
+            State.CANCELLED,
+            "Its sender replaced it by another message.",
+            now=now,
+            actor=actor,
+            error_code=REPLACED,
+        )
+    )
+
+
+def _waiting(session: Session, message_ids: Iterable[int]) -> set[int]:
     rows = lock_messages(session, message_ids)
-    waiting = {row.id for row in rows.values() if row.state in (State.SCHEDULED, State.HELD, State.QUEUED)}
-    return withdraw(session, snapshot, waiting, State.CANCELLED, "Taken back before it was sent.", now=now, actor=actor)
+    return {row.id for row in rows.values() if row.state in UNSENT}
 
 
 def withdraw(
-    session: Session, snapshot: Snapshot, ids: Iterable[int], state: State, reason: str, *, now: datetime, actor: str = "gateway"
+    session: Session,
+    snapshot: Snapshot,
+    ids: Iterable[int],
+    state: State,
+    reason: str,
+    *,
+    now: datetime,
+    actor: str = "gateway",
+    error_code: str = "",
 ) -> set[int]:
     """Take messages out of the queue of which no segment is under way; return those that have ended.
 
@@ -54,7 +96,7 @@ def withdraw(
                 data={"reason": reason, "actor": actor},
                 end=part_end(found[message_id], accepted_count, End.WITHDRAWN),
                 accepted_count=accepted_count,
-                error_code=state.value,
+                error_code=error_code or state.value,
                 error_reason=reason,
                 buy_uc=bought.get(message_id, 0),
             )

@@ -79,6 +79,25 @@ class Gateway(Storage, Protocol):
         """Take messages back that have not left, and release their charge; return those that were taken back."""
         ...
 
+    def draft(self, name: str) -> Draft | None:
+        """Return what would submit the user's message again, by its public id or client reference; nothing where there is none."""
+        ...
+
+    def replace(self, message_id: str, draft: Draft) -> Taken | Refusal | None:
+        """Put another message in the place of one that has not left, in one transaction: the one's charge is released, the other's made.
+
+        Nothing is returned where the message has left, and a refusal leaves it as it was. Nobody is told of the end of what was
+        replaced. Raises: NotAccepted.
+        """
+        ...
+
+    def unsent(self, *, source: str = "", destination: str = "", reference: str = "") -> Mapping[str, Mapping[str, Any]]:
+        """Return messages that the application sent and of which nothing has left: their drafts' parameters by public id.
+
+        They have that client reference, or else that pair of addresses.
+        """
+        ...
+
     def deliveries(self, *, after: int, limit: int) -> Sequence[Delivery]:
         """Return what waits for the application, oldest first, from behind the delivery `after`."""
         ...

@@ -2,23 +2,25 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from sqlalchemy import insert, update
 from sqlalchemy.orm import Session
 
-from app import deliveries, following, mailbox, messages
+from app import deliveries, following, mailbox, messages, replacing
 from app.authentication import Authenticator
 from app.core import Core
 from app.db import CommitFailed, Unavailable
+from app.decisions import address_pair
 from app.deliveries import ENTRANCE_LENGTH
 from app.engine.status import one_line
 from app.gateway import OpenGateway
 from app.identifiers import internal_id, public_id
-from app.intake import Intake
+from app.intake import STALE_RETRIES, Intake
 from app.models import ApplicationLog, ApplicationStatus
-from app.refusals import RequestRefused
-from app.snapshot import UserView
+from app.refusals import Refused, RequestRefused
+from app.snapshot import Snapshot, StaleSnapshot, UserView
 from pennywire import Delivery, Draft, Event, MessageView, NotAccepted, Refusal, Taken
 
 T = TypeVar("T")
@@ -92,6 +94,46 @@ class Desk(OpenGateway):
             return messages.cancel(session, self.core.snapshots.present(), wanted, now=self.now, actor=self.username)
 
         return frozenset(map(public_id, self._run(work)))
+
+    def draft(self, name: str) -> Draft | None:
+        """Return what would submit a message again. Raises: Unavailable."""
+        with self.read() as session:
+            return replacing.draft_of(session, self._user().id, name)
+
+    def replace(self, message_id: str, draft: Draft) -> Taken | Refusal | None:
+        """Put another message in the place of one that has not left; nothing where it has. Raises: NotAccepted, Unavailable."""
+        request = messages.Request(self._user(), (draft,), self.kind[:ENTRANCE_LENGTH])
+        snapshot = self.core.snapshots.present()
+        for _ in range(STALE_RETRIES):
+            prepared = messages.prepare(snapshot, request, now=self.now)
+            try:
+                return Taken(self._run(partial(self._replace, snapshot=snapshot, prepared=prepared, message_id=message_id)).public_id)
+            except StaleSnapshot:
+                snapshot = self.core.snapshots.reload()
+            except replacing.NotTaken as error:
+                return Refusal(error.refused.code, error.refused.reason)
+            except replacing.HasLeft:
+                return None
+            except RequestRefused as error:
+                raise _not_accepted(error) from error
+        raise NotAccepted("unavailable", "Something kept getting in between; nothing was replaced. Try again.")
+
+    def _replace(self, session: Session, *, snapshot: Snapshot, prepared: messages.Prepared, message_id: str) -> messages.Admitted:
+        mine = mailbox.find(session, prepared.request.user.id, [message_id]).get(message_id)
+        if mine is None:
+            raise replacing.HasLeft
+        return replacing.replace(session, snapshot, prepared, mine.id, ids=self.core.ids, now=self.now)
+
+    def unsent(self, *, source: str = "", destination: str = "", reference: str = "") -> Mapping[str, Mapping[str, Any]]:
+        """Return the parameters of messages of which nothing has left, by public id. Raises: Unavailable."""
+        user, entrance = self._user(), self.kind[:ENTRANCE_LENGTH]
+        if not reference:
+            pair = address_pair(self.core.snapshots.present(), user, source, destination, now=self.now)
+            if isinstance(pair, Refused):
+                return {}
+            source, destination = pair
+        with self.read() as session:
+            return replacing.unsent(session, user.id, entrance=entrance, source=source, destination=destination, reference=reference)
 
     def deliveries(self, *, after: int, limit: int) -> Sequence[Delivery]:
         """Return what waits, oldest first. Raises: Unavailable."""

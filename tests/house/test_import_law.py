@@ -26,7 +26,7 @@ LAYERS = (
     "administration authentication carriers sales decisions following mailbox rotation",
     (
         "progress keeping jobs costs deliveries outbox messages reports outcomes quality holding joining inbound withdrawals retirement "
-        "sweeping closing verify watching nightly doctor leftovers unmatched"
+        "sweeping closing verify watching nightly doctor leftovers unmatched replacing"
     ),
     "intake",
     "gateway",

@@ -95,7 +95,7 @@ def read_user_data(pdu: Pdu, *, default: str) -> UserData:
     if coding.codec:
         alphabet, octets = Alphabet.UCS2, octets.decode(coding.codec, "replace").encode("utf-16-be", "surrogatepass")
     elif alphabet is Alphabet.GSM7 and default == "gsm_packed":
-        octets = _unpack(octets, headers.fill_bits(header))
+        octets = unpack_septets(octets, headers.fill_bits(header))
     return UserData(header, octets, alphabet, coding, _elements(header))
 
 
@@ -211,7 +211,7 @@ def read_sar(pdu: Pdu) -> Concatenation | None:
     return Concatenation(reference, total, index) if sound else None
 
 
-def _unpack(octets: bytes, fill_bits: int) -> bytes:
+def unpack_septets(octets: bytes, fill_bits: int) -> bytes:
     """Unpack septets. Seven spare bits look like a last `@`; SMPP has no count that could tell, and padding is likelier."""
     bits = len(octets) * 8 - fill_bits
     septets = gsm0338.unpack(octets, bits // headers.SEPTET_BITS, fill_bits=fill_bits)

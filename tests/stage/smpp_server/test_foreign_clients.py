@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.full, pytest.mark.peers]
 
 ROOT = Path(__file__).parents[3]
 SCRIPT = ROOT / "plugins/smpp/tests/peers/customer.js"
-RINVDSTADR, RINVPASWD = 0x0B, 0x0E
+RINVDSTADR, RINVMSGID, RINVPASWD, RCANCELFAIL = 0x0B, 0x0C, 0x0E, 0x11
 
 #: Debian keeps daemons outside the path of an ordinary user.
 SEARCH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
@@ -133,10 +133,14 @@ def test_smpplib_sends_a_long_text_and_gets_its_receipts_and_a_message(service: 
 
 async def customer(port: int, *, password: str = "secret12", expected: int = 0, text: str = "hello") -> list[dict[str, Any]]:
     """Run the customer made of node-smpp to its end, and return what it said."""
+    return await node(SCRIPT, str(port), password, str(expected), text)
+
+
+async def node(script: Path, *arguments: str) -> list[dict[str, Any]]:
+    """Run a program of node-smpp's to its end, and return what it said."""
     if shutil.which("node") is None or not (SCRIPT.parent / "node_modules" / "smpp").is_dir():
         pytest.skip("no node-smpp: install node, then run `npm ci` in plugins/smpp/tests/peers")
-    arguments = (str(port), password, str(expected), text)
-    process = await asyncio.create_subprocess_exec("node", str(SCRIPT), *arguments, stdout=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec("node", str(script), *arguments, stdout=asyncio.subprocess.PIPE)
     try:
         said, _ = await asyncio.wait_for(process.communicate(), 40)
     finally:
@@ -144,6 +148,29 @@ async def customer(port: int, *, password: str = "secret12", expected: int = 0, 
             process.kill()
             await process.wait()
     return [json.loads(line) for line in said.splitlines()]
+
+
+def test_node_smpp_asks_replaces_cancels_a_group_and_submits_to_many(service: Service, until: Until) -> None:
+    async def story(service: Service) -> None:
+        await until(service.serves)
+
+        said = await node(SCRIPT.with_name("changing.js"), str(service.port), "secret12")
+
+        assert said == [
+            {"bind": 0},
+            {"query": 0, "state": 1, "final_date": said[1]["final_date"]},
+            {"replace": 0},
+            {"replace_ghost": RINVMSGID},
+            {"cancel": 0},
+            {"cancel_again": RCANCELFAIL},
+            {"query": 0, "state": 4, "dated": True},
+            {"multi": 0, "failed": [["12", RINVDSTADR]]},
+        ]
+        assert not said[1]["final_date"]
+        assert [(one.state, one.segment_count) for one in service.world.messages()] == [("cancelled", 1), ("cancelled", 2), ("queued", 1)]
+        assert service.world.money() == ("100", "1")
+
+    service.play(story)
 
 
 def test_node_smpp_sends_a_long_text_is_refused_and_gets_its_receipts_and_a_message(service: Service, until: Until) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pennywire_smpp.bodies import CancelSm, DataMessage, Destination, QuerySm, ReplaceSm, ShortMessage, SubmitMulti
+from pennywire_smpp.bodies import DataMessage, Destination, QuerySm, ShortMessage, SubmitMulti
 from pennywire_smpp.pdu import Command
 from pennywire_smpp.tlvs import Tag
 
@@ -207,25 +207,6 @@ def test_data_sm_submits_its_payload(service: Service) -> None:
 
         (message,) = service.world.messages()
         assert (answer.command_status, message.segment_count) == (ROK, 4)
-
-    service.play(story)
-
-
-def test_a_message_is_queried_cancelled_and_not_replaced(service: Service) -> None:
-    async def story(service: Service) -> None:
-        client = await service.bound()
-        name = (await client.submit()).body.message_id
-
-        async def asked(command: Command, body: Any) -> int:
-            return int((await client.ask(command, body)).command_status)
-
-        assert (await client.ask(Command.QUERY_SM, QuerySm(name))).body.message_state == 1
-        assert await asked(Command.REPLACE_SM, ReplaceSm(name, short_message=b"other")) == RREPLACEFAIL
-        assert await asked(Command.CANCEL_SM, CancelSm(message_id=name)) == ROK
-        assert await asked(Command.CANCEL_SM, CancelSm(message_id=name)) == RCANCELFAIL
-        assert (await client.ask(Command.QUERY_SM, QuerySm(name))).body.message_state == 4
-        assert await asked(Command.QUERY_SM, QuerySm("ghost")) == RINVMSGID
-        assert service.world.money() == ("100", "0")
 
     service.play(story)
 

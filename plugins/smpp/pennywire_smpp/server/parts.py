@@ -196,6 +196,7 @@ def _write(submitted: Submitted) -> str:
             "expires_at": submitted.expires_at and submitted.expires_at.isoformat(),
             "receipt": submitted.receipt,
             "reference": submitted.reference,
+            "service_type": submitted.service_type,
         }
     )
 
@@ -209,6 +210,7 @@ def _read(body: str) -> Submitted:
         alphabet=Alphabet(values["alphabet"]),
         header=bytes.fromhex(values["header"]),
         shifts=tuple(values["shifts"]),
+        service_type=values.get("service_type", ""),
         send_at=_moment(values["send_at"]),
         expires_at=_moment(values["expires_at"]),
     )

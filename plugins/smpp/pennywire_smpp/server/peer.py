@@ -163,7 +163,9 @@ class Peer:
         account = self.account
         assert account is not None, "only who is bound asks"
         try:
-            body, command_status = await account.call(lambda: asking.reply(account.gateway, account.parts, pdu))
+            body, command_status = await account.call(
+                lambda: asking.reply(account.gateway, account.parts, pdu, alphabet=account.settings.alphabet)
+            )
         except Exception:
             self._respond(pdu, None, statuses.ESME_RSYSERR)
             raise

@@ -1,7 +1,7 @@
 """From submit_sm, data_sm and submit_multi to drafts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -9,8 +9,8 @@ from pennywire import Alphabet, Concatenation, Draft
 from pennywire.sms import decode
 from pennywire.sms import udh as headers
 from pennywire_smpp import statuses
-from pennywire_smpp.bodies import DataMessage, Destination, ShortMessage, SubmitMulti
-from pennywire_smpp.inbound import Unreadable, UserData, read_address, read_sar, read_user_data
+from pennywire_smpp.bodies import DataMessage, Destination, ReplaceSm, ShortMessage, SubmitMulti
+from pennywire_smpp.inbound import Unreadable, UserData, read_address, read_sar, read_user_data, unpack_septets
 from pennywire_smpp.pdu import Pdu
 from pennywire_smpp.server import refusals
 from pennywire_smpp.times import InvalidTime, read_time
@@ -21,6 +21,10 @@ RECEIPT_BITS: Final = 0x03
 _MAX_PRIORITY: Final = 3
 #: dest_flag of an address; 2 is a distribution list. Source: SMPP v3.4 §5.2.25.
 SME_ADDRESS: Final = 1
+
+#: Names of parameters of a draft: the alphabet in which it was submitted, and its service_type.
+CODING: Final = "coding"
+SERVICE_TYPE: Final = "service"
 
 _CHOSEN_ANEW: Final = frozenset(
     {
@@ -57,6 +61,7 @@ class Submitted:
     expires_at: datetime | None = None
     receipt: int = 0
     reference: int | None = None
+    service_type: str = ""
     #: Destinations of submit_multi that were refused before anybody was asked.
     refused: tuple[tuple[Destination, int], ...] = field(default=())
 
@@ -76,8 +81,14 @@ class Submitted:
             expires_at=self.expires_at,
             report_requested=bool(self.receipt),
             client_reference=client_reference,
-            parameters=parameters if self.reference is None else {**parameters, "reference": self.reference},
+            parameters={**parameters, **self._remembered()},
         )
+
+    def _remembered(self) -> dict[str, Any]:
+        """Return what receipts, cancel_sm and replace_sm ask for later, where it is not what is usual."""
+        told = {} if self.reference is None else {"reference": self.reference}
+        coding = {} if self.alphabet is Alphabet.GSM7 else {CODING: self.alphabet.value}
+        return told | coding | ({SERVICE_TYPE: self.service_type} if self.service_type else {})
 
 
 def read_submission(pdu: Pdu, *, alphabet: str, now: datetime) -> Submitted:
@@ -99,6 +110,7 @@ def read_submission(pdu: Pdu, *, alphabet: str, now: datetime) -> Submitted:
         receipt=body.registered_delivery & RECEIPT_BITS,
         reference=int.from_bytes(reference, "big") if reference else None,
         refused=refused,
+        service_type=body.service_type,
         **({} if isinstance(body, DataMessage) else _dates(body, now)),
     )
 
@@ -107,6 +119,38 @@ def _header(user_data: UserData) -> bytes:
     """Return what the header says beside a place in a series and a language: both are chosen anew when the text is sent."""
     kept = [element for element in user_data.elements if element.identifier not in _CHOSEN_ANEW]
     return headers.build(kept) if kept else b""
+
+
+def read_replacement(body: ReplaceSm, draft: Draft, *, name: str, alphabet: str, now: datetime) -> Draft:
+    """Return what is to stand in the place of `draft`, which the customer calls `name`. What replace_sm leaves empty stays.
+
+    The text is in the alphabet of the first submission, since replace_sm has no data_coding. Raises: Refused.
+    Source: SMPP v3.4 §4.10.
+    """
+    if body.sm_default_msg_id:
+        raise Refused(refusals.ESME_RINVDFTMSGID)
+    if not body.short_message:
+        raise Refused(statuses.ESME_RINVMSGLEN)
+    coding = Alphabet(draft.parameters.get(CODING, Alphabet.GSM7.value))
+    octets = unpack_septets(body.short_message, 0) if coding is Alphabet.GSM7 and alphabet == "gsm_packed" else body.short_message
+    binary = coding is Alphabet.BINARY
+    receipt = body.registered_delivery & RECEIPT_BITS
+    kept = {key: value for key, value in draft.parameters.items() if key not in ("receipt", "receipts")}
+    return replace(
+        draft,
+        text="" if binary else decode(octets, coding),
+        data=octets if binary else None,
+        send_at=_time(body.schedule_delivery_time, now, refusals.ESME_RINVSCHED) or draft.send_at,
+        expires_at=_time(body.validity_period, now, refusals.ESME_RINVEXPIRY) or draft.expires_at,
+        report_requested=bool(receipt),
+        client_reference=replaced_name(name),
+        parameters=kept | ({"receipts": {name: receipt}} if receipt else {}),
+    )
+
+
+def replaced_name(name: str) -> str:
+    """Return the client reference of what stands in the place of the message that the customer calls `name`."""
+    return f"{name}~"
 
 
 def _user_data(pdu: Pdu, alphabet: str) -> UserData:
