@@ -161,6 +161,22 @@ def test_the_preview_of_a_long_version_is_a_job_whose_page_ends_as_the_preview(s
     assert "scheduled" in read(browser.get(f"{BASE}/lists/Retail"))
 
 
+def test_a_long_table_of_networks_is_a_job_too(shop: Any, read: Any) -> None:
+    browser = shop.client()
+    table = "prefix;mcc;mnc\n" + "".join(f"36{number};216;30\n" for number in range(1000, 1001 + jobs.SMALL_LINES))
+
+    good = browser.post(f"{BASE}/networks", data={"file": (io.BytesIO(table.encode()), "n.csv")})
+    bad = browser.post(f"{BASE}/networks", data={"file": (io.BytesIO(f"{table}x;216;30\n".encode()), "n.csv")})
+    waiting = read(browser.get(good.location))
+    work(shop, 2)
+
+    assert (good.location, bad.location) == (f"{BASE}/jobs/1", f"{BASE}/jobs/2")
+    assert "Import of networks" in waiting
+    assert "2,001 prefixes are known by their networks." in read(browser.get(good.location))
+    assert "2003 wrong 'x' is not a prefix" in read(browser.get(bad.location))
+    assert "Prefixes 2,001" in read(browser.get(f"{BASE}/networks"))
+
+
 # What is read.
 
 
@@ -170,7 +186,7 @@ def test_an_administrator_sends_more_than_the_usual_limit_and_nobody_else_does(s
     browser = shop.client()
 
     answers = [upload(one, LONG).status_code for one in (browser, shop.client("udo"), shop.app.test_client())]
-    elsewhere = browser.post(f"{BASE}/networks", data={"file": (io.BytesIO(LONG.encode()), "n.csv")}).status_code
+    elsewhere = browser.post(f"{BASE}/groups", data={"username": LONG}).status_code
 
     assert len(LONG) > 10_000
     assert answers[0] == 303

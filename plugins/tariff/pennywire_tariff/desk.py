@@ -1,13 +1,16 @@
 """Who pays by which list, what a number costs, the table of networks: the pages beside the lists themselves."""
 
+from typing import IO
+
 from flask import flash, redirect, render_template, request, url_for
 from sqlalchemy import select
 
 from pennywire import InvalidSetting, Setting, SettingType
 from pennywire.forms import Form
 from pennywire.ui import gateway
-from pennywire_tariff import comparing, lists, networks, shapes, words
+from pennywire_tariff import comparing, jobs, lists, networks, shapes, words
 from pennywire_tariff.blueprint import Answer, change, found, view
+from pennywire_tariff.importing import Report
 from pennywire_tariff.models import PriceList
 from pennywire_tariff.parsing import Form as FileForm
 
@@ -39,22 +42,33 @@ def groups() -> Answer:
     return render_template("tariff/groups.html", members=members, names=names, users=gateway().users())
 
 
-@view("/networks", methods=("GET", "POST"))
+@view("/networks", methods=("GET", "POST"), body_octets=jobs.LARGEST_OCTETS)
 def networks_page() -> Answer:
-    """Show the table from prefixes to networks, and replace it by a file."""
+    """Show the table from prefixes to networks, and replace it by a file; a long one becomes a job."""
     form, report = Form(shapes.FILE), None
     if request.method == "POST" and (values := form.read(request.form)) is not None:
         file = request.files.get("file")
         if file is None or not file.filename:
             form.note("", "Choose a file.")
-        else:
-            report = networks.import_map(gateway(), file.stream, FileForm(**values), origin=file.filename)
-            if not report.refused:
-                flash(f"{report.entry_count:,} prefixes are known by their networks.")
+        elif (came := _replace(form, file.stream, FileForm(**values), file.filename)) is not None:
+            if isinstance(came, int):
+                return redirect(url_for("tariff.job_page", number=came), 303)
+            if not came.refused:
+                flash(f"{came.entry_count:,} prefixes are known by their networks.")
                 return redirect(url_for("tariff.networks_page"), 303)
+            report = came
     with gateway().read() as session:
         row = networks.present_map(session)
     return render_template("tariff/networks.html", row=row, form=form, report=report), 422 if form.errors or report else 200
+
+
+def _replace(form: Form, stream: IO[bytes], written: FileForm, origin: str) -> Report | int | None:
+    """Replace the table of networks, or start the job that does; where neither can be, the form says why."""
+    try:
+        return jobs.start_networks(gateway(), stream, written, origin=origin)
+    except InvalidSetting as error:
+        form.note(error.name, error.reason)
+        return None
 
 
 @view("/look-up")

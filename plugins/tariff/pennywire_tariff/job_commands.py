@@ -44,7 +44,12 @@ def job(answers: Answers, number: int, wait: bool) -> int:
         found = _found(number)
     values = words.job_values(found)
     result = values["result"] or {}
-    answers.answer(values, "\n".join([f"Job {number} ({found.kind}, {values['list']}) is {found.state.value}.", *_said(found, result)]))
+    answers.answer(
+        values,
+        "\n".join(
+            [f"Job {number} ({', '.join(filter(None, (found.kind, values['list'])))}) is {found.state.value}.", *_said(found, result)]
+        ),
+    )
     return int((found.state.is_end and found.state.value != "done") or result.get("accepted") is False)
 
 
@@ -56,6 +61,8 @@ def _said(found: JobView, result: words.Values) -> list[str]:
         return [", ".join(f"{count:,} {kind}" for kind, count in result["counts"].items())]
     lines = [f"line {item['line']}: {item['reason']}" for item in result["errors"]]
     lines += [f"line {item['line']}: warning: {item['reason']}" for item in result["warnings"]]
+    if found.kind == jobs.NETWORKS and result["accepted"]:
+        return [f"{result['entry_count']:,} prefixes are known by their networks."]
     kept = f"Version {result['version']} is a draft with {result['entry_count']:,} prices."
     return [*lines, kept if result["accepted"] else result["failure"] or f"Nothing is kept: {result['error_count']:,} lines are wrong."]
 

@@ -7,7 +7,7 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
 from pennywire import InvalidSetting, JobFailed, JobKind, JobView, RunningJob, Storage
-from pennywire_tariff import importing, previews
+from pennywire_tariff import importing, networks, previews
 from pennywire_tariff.importing import Report
 from pennywire_tariff.lists import find_list, find_version
 from pennywire_tariff.models import PriceList
@@ -15,6 +15,7 @@ from pennywire_tariff.parsing import Form
 
 OURS = "tariff."
 IMPORT = "tariff.import"
+NETWORKS = "tariff.networks"
 
 SMALL_LINES = 2_000
 SMALL_OCTETS = 256 * 1024
@@ -48,8 +49,21 @@ def start_import(gateway: Storage, list_name: str, file: IO[bytes], form: Form, 
     if line_count > importing.MOST_LINES + 1:
         # With a heading. It would be read for a minute, to be refused in the end.
         return Report(line_count=line_count, failure=importing.too_long())
-    asked = {"encoding": form.encoding, "delimiter": form.delimiter, "decimal": form.decimal}
-    return gateway.start_job(IMPORT, {"list_id": row.id, "list": row.name, "origin": origin, "lines": line_count, "form": asked}, file)
+    asked = {"list_id": row.id, "list": row.name, "origin": origin, "lines": line_count, "form": _written(form)}
+    return gateway.start_job(IMPORT, asked, file)
+
+
+def start_networks(gateway: Storage, file: IO[bytes], form: Form, *, origin: str) -> Report | int:
+    """Replace the table of networks by a short file's at once, or start the job that does. Raises: InvalidSetting."""
+    line_count = _count_lines(file)
+    if line_count is None:
+        return networks.import_map(gateway, file, form, origin=origin)
+    return gateway.start_job(NETWORKS, {"list": "", "origin": origin, "lines": line_count, "form": _written(form)}, file)
+
+
+def _written(form: Form) -> dict[str, str]:
+    """Return how a file is written, as plain values."""
+    return {"encoding": form.encoding, "delimiter": form.delimiter, "decimal": form.decimal}
 
 
 def _count_lines(file: IO[bytes]) -> int | None:
@@ -81,10 +95,7 @@ def _import(job: RunningJob) -> Mapping[str, Any]:
     if found is not None:
         return found.as_dict()
 
-    def tell(count: int) -> None:
-        job.progress(count, max(asked["lines"], count))
-
-    tell(0)
+    tell = _teller(job)
     with job.open() as file:
         name, form = _name_of(gateway, asked), Form(**asked["form"])
         try:
@@ -94,6 +105,28 @@ def _import(job: RunningJob) -> Mapping[str, Any]:
     if report.version is not None:
         _begin_preview(gateway, name, report.version)
     return report.as_dict()
+
+
+def _import_networks(job: RunningJob) -> Mapping[str, Any]:
+    """Replace the table of networks; as `_import`."""
+    asked, gateway = job.payload, job.gateway
+    found = networks.import_again(gateway, job.number)
+    if found is None:
+        tell = _teller(job)
+        with job.open() as file:
+            form = Form(**asked["form"])
+            found = networks.import_map(gateway, file, form, origin=asked["origin"], progress=tell, job_number=job.number)
+    return found.as_dict()
+
+
+def _teller(job: RunningJob) -> importing.Progress:
+    """Return what tells how many lines of the file are read. Raises, as what it returns does: JobStopped."""
+
+    def tell(count: int) -> None:
+        job.progress(count, max(job.payload["lines"], count))
+
+    tell(0)
+    return tell
 
 
 def _begin_preview(gateway: Storage, name: str, number: int) -> None:
@@ -114,4 +147,4 @@ def _name_of(gateway: Storage, asked: Mapping[str, Any]) -> str:
     return row.name
 
 
-KINDS = (JobKind(IMPORT, _import), JobKind(previews.PREVIEW, previews.work))
+KINDS = (JobKind(IMPORT, _import), JobKind(NETWORKS, _import_networks), JobKind(previews.PREVIEW, previews.work))

@@ -149,6 +149,8 @@ class NetworkMap(Base):
     state: Mapped[str] = mapped_column(String(8), default="loading")
     entry_count: Mapped[int] = mapped_column(default=0)
     origin: Mapped[str] = mapped_column(String(128), default="")
+    #: The job that imports it, or did; NULL where none was needed.
+    job_number: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime]
     created_by: Mapped[str] = mapped_column(String(64))
 

@@ -12,7 +12,7 @@ from pennywire.money import format_credits
 from pennywire_tariff import previews
 from pennywire_tariff.comparing import Bill, Differences, Month, Preview
 from pennywire_tariff.importing import Report
-from pennywire_tariff.jobs import IMPORT
+from pennywire_tariff.jobs import IMPORT, NETWORKS
 from pennywire_tariff.lists import activations, assignments, states
 from pennywire_tariff.models import Entry, PriceList, Version
 from pennywire_tariff.moments import to_us
@@ -181,7 +181,7 @@ def _previewed(result: Mapping[str, Any]) -> Values:
     return preview_values(previews.of_values(result))
 
 
-_RESULTS: Mapping[str, Callable[[Mapping[str, Any]], Values]] = {IMPORT: _imported, previews.PREVIEW: _previewed}
+_RESULTS: Mapping[str, Callable[[Mapping[str, Any]], Values]] = {IMPORT: _imported, NETWORKS: _imported, previews.PREVIEW: _previewed}
 
 
 def bill_values(bill: Bill) -> Values:

@@ -22,7 +22,7 @@ def job_page(number: int) -> Answer:
     """Show how far a job is, and its result. While it has not ended, htmx asks again for what changes."""
     job = found_job(number)
     with gateway().read() as session:
-        row = session.get(PriceList, job.payload["list_id"])
+        row = session.get(PriceList, job.payload.get("list_id", 0))
         version = session.get(Version, job.payload.get("version_id", 0))
     at = job.payload.get("at", "").replace("+00:00", "Z")
     is_preview = job.kind == previews.PREVIEW
@@ -32,6 +32,7 @@ def job_page(number: int) -> Answer:
         "name": row.name if row else job.payload["list"],
         "version": version,
         "is_preview": is_preview,
+        "is_networks": job.kind == jobs.NETWORKS,
         "report": None if is_preview else job.result,
         "result": previews.of_values(job.result) if is_preview and job.result else None,
         "at": at,

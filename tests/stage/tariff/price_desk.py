@@ -84,7 +84,7 @@ def open_desk(world: World) -> Desk:
     core.plugins.manager.register(pennywire_tariff, name="tariff")
     core.plugins.pricing_rules["tariff"] = PriceLists
     core.plugins.migrations.extend(("tariff", brought) for brought in pennywire_tariff.register_migrations())
-    assert migrations.upgrade_plugins(core.database.engine, core.plugins) == ["tariff 0001", "tariff 0002", "tariff 0003"]
+    assert migrations.upgrade_plugins(core.database.engine, core.plugins) == ["tariff 0001", "tariff 0002", "tariff 0003", "tariff 0004"]
     with core.database.write() as session:
         administration.save_rule(session, "lists", kind="tariff", plugins=core.plugins, now=world.now, actor="test")
     return Desk(world)

@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from pennywire_tariff import comparing, importing, jobs, lists, previews, rows, words
-from pennywire_tariff.models import Entry, PriceList, Version
+from pennywire_tariff import comparing, importing, jobs, lists, networks, previews, rows, words
+from pennywire_tariff.models import Entry, NetworkMap, NetworkPrefix, PriceList, Version
 from pennywire_tariff.parsing import Form
 from sqlalchemy import delete, func, select, update
 
@@ -239,6 +239,28 @@ def test_a_file_that_is_too_long_is_refused_before_an_engine_reads_it(desk: Desk
     assert isinstance(found, importing.Report)
     assert found.failure.startswith("The file has more than 49 lines.")
     assert desk.gateway.jobs(jobs.OURS) == []
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("left", ["loading", "ready"])
+def test_a_long_table_of_networks_is_imported_once_however_often_it_is_begun(desk: Desk, left: str) -> None:
+    text = b"prefix;mcc;mnc\n" + b"".join(b"36%d;216;30\n" % number for number in range(100, 120))
+    networks.import_map(desk.gateway, io.BytesIO(b"36;216;01"), Form())
+    number = jobs.start_networks(desk.gateway, io.BytesIO(text), Form(), origin="n.csv")
+    assert isinstance(number, int)
+    first = finish(desk, number)
+    with desk.gateway.write() as session:
+        session.execute(update(NetworkMap).values(state=left))
+        session.execute(update(Job).values(state="running", engine_id="dead", lease_until=desk.world.now, result=None))
+    again = finish(desk, number, "two")
+
+    assert (first.state, first.done_count, first.total_count) == (JobState.DONE, 20, 21)
+    assert again.result == first.result
+    assert again.result is not None
+    assert again.result["entry_count"] == 20
+    with desk.gateway.read() as session:
+        assert [(row.state, row.entry_count, row.origin) for row in session.scalars(select(NetworkMap))] == [("ready", 20, "n.csv")]
+        assert session.scalar(select(func.count()).select_from(NetworkPrefix)) == 20
 
 
 # Previews.
