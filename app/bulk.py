@@ -1,4 +1,4 @@
-"""Many rows in one statement: inserts, updates, deletes and sums by key, past the ORM's work for each row.
+"""Many rows in one statement: inserts, updates, moves, deletes and sums by key, past the ORM's work for each row.
 
 On SQLite the driver repeats a prepared statement; on PostgreSQL one statement takes the columns as arrays. A batch costs a
 handful of statements whatever its size, and the pipe's speed rests on it.
@@ -62,6 +62,19 @@ def add_rows(session: Session, table: Table, keys: Sequence[str], columns: Seque
     """
     if rows:
         _run(session, _add_plan(table, tuple(keys), tuple(columns), _name(session)), rows)
+
+
+def move_rows(
+    session: Session, table: Table, keys: Sequence[str], columns: Sequence[str], rows: Sequence[tuple[int, ...]], guard: str = "TRUE"
+) -> int:
+    """Add numbers to rows found by `keys`, where `guard` is true of them; return how many rows were moved.
+
+    Shape: each tuple holds the numbers in the order of `columns`, then the keys' values; no two have the same keys. In the SQL of
+    `guard` the row before the move has the name `t`, and `{column}` is what is added.
+    """
+    if not rows:
+        return 0
+    return _run(session, _move_plan(table, tuple(keys), tuple(columns), guard, _name(session)), rows).rowcount
 
 
 def _name(session: Session) -> str:
@@ -133,6 +146,18 @@ def _update_plan(table: Table, keys: tuple[str, ...], names: tuple[str, ...], di
     where = " AND ".join(f't."{key}" = v."k_{key}"' for key in keys)
     source = f"unnest({_arrays(columns)}) AS v({aliases})"
     return _Plan(f'UPDATE "{table.name}" AS t SET {changes} FROM {source} WHERE {where}', columns, arrays=True)
+
+
+@lru_cache(maxsize=256)
+def _move_plan(table: Table, keys: tuple[str, ...], names: tuple[str, ...], guard: str, dialect: str) -> _Plan:
+    columns = [table.c[name] for name in (*names, *keys)]
+    arrays = dialect != "sqlite"
+    marks = {column.name: f'v."{column.name}"' if arrays else f"?{number}" for number, column in enumerate(columns, 1)}
+    changes = ", ".join(f'"{name}" = t."{name}" + {marks[name]}' for name in names)
+    where = " AND ".join([f't."{key}" = {marks[key]}' for key in keys] + [f"({guard.format_map(marks)})"])
+    aliases = ", ".join(f'"{column.name}"' for column in columns)
+    source = f" FROM unnest({_arrays(columns)}) AS v({aliases})" if arrays else ""
+    return _Plan(f'UPDATE "{table.name}" AS t SET {changes}{source} WHERE {where}', columns, arrays=arrays)
 
 
 @lru_cache(maxsize=256)

@@ -33,6 +33,9 @@ PRIORITIES = range(4)
 MESSAGE_CLASSES = range(4)
 """Source: 3GPP TS 23.038 §4."""
 
+# Looked up once: Python 3.11 finds the members of an enum by a descriptor, and this is asked four times for each message.
+_QUEUED, _SCHEDULED = State.QUEUED, State.SCHEDULED
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -111,7 +114,7 @@ class Decision:
 
     @property
     def state(self) -> State:
-        return State.QUEUED if self.send_at is None else State.SCHEDULED
+        return _QUEUED if self.send_at is None else _SCHEDULED
 
 
 @dataclass(frozen=True, slots=True)

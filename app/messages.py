@@ -32,7 +32,7 @@ from app.decisions import (
 )
 from app.identifiers import IdMaker, public_id
 from app.ledger import Lack, format_credits
-from app.lifecycle import FOLDER_OF, ChargeOn, State
+from app.lifecycle import FOLDER_OF, ChargeOn
 from app.models import ConcatReference, IdempotencyKey, Message, OutboxRow, table
 from app.refusals import Refused, RequestRefused
 from app.snapshot import StaleSnapshot
@@ -340,7 +340,7 @@ def _message_row(number: int, request: Request, decision: Decision, references: 
 
 
 def _outbox_rows(number: int, request: Request, decision: Decision) -> list[dict[str, Any]]:
-    state = QUEUED_ROW if decision.state is State.QUEUED else WAITING_ROW
+    state = QUEUED_ROW if decision.send_at is None else WAITING_ROW
     return [
         {
             "message_id": number,

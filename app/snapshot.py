@@ -155,7 +155,8 @@ _VERSION = select(Configuration.version)
 
 def version(session: Session) -> int:
     """Return the present version of the configuration."""
-    return session.execute(_VERSION).scalar_one()
+    number: int = session.connection().execute(_VERSION).scalar_one()
+    return number
 
 
 def read(session: Session, plugins: Plugins) -> Snapshot:

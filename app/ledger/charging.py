@@ -4,26 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.arrays import among
 from app.bulk import insert_rows
-from app.ledger.rows import TRANSFERS, UNSYNCHRONISED, dated, lock_accounts, move_sums, transfer_row
+from app.ledger.rows import TRANSFERS, dated, lock_accounts, move_sums, reserve, transfer_row
 from app.ledger.values import CHARGE_PHASE, END_PHASE, Charge, Kind, Lack
 from app.limits import Meter
-from app.models import Account, table
 
-_ACCOUNTS = table(Account)
-
-_RESERVE = (
-    update(_ACCOUNTS)
-    .where(
-        _ACCOUNTS.c.id == bindparam("account"),
-        or_(_ACCOUNTS.c.unlimited, _ACCOUNTS.c.balance_uc - _ACCOUNTS.c.reserved_uc - bindparam("total") >= _ACCOUNTS.c.limit_uc),
-    )
-    .values(reserved_uc=_ACCOUNTS.c.reserved_uc + bindparam("total"))
-)
 _ABOVE = (
     select(TRANSFERS.c.message_id, TRANSFERS.c.level, TRANSFERS.c.debit_id, TRANSFERS.c.amount_uc)
     .where(among(TRANSFERS.c.message_id, "ids"), TRANSFERS.c.level > 0, TRANSFERS.c.phase == CHARGE_PHASE)
@@ -39,29 +28,29 @@ class _Till:
         self.moments = {row.id: dated(now, row) for row in accounts.values()}
         self.totals: dict[int, int] = {}
         self.meter = Meter(session, [row for row in accounts.values() if row.limited], now=now)
+        self._limited = {row.id for row in accounts.values() if row.limited}
         self._free: dict[int, int | None] = {
             row.id: None if row.unlimited else row.balance_uc - row.reserved_uc - row.limit_uc for row in accounts.values()
         }
 
-    def lack(self, item: Charge) -> Lack | None:
-        """Return what a charge lacks, the lowest level first."""
-        for level, (account_id, amount_uc) in enumerate(item.legs()):
+    def take(self, item: Charge) -> Lack | None:
+        """Take a charge from all its levels; or from none, and return what it lacks, the lowest level first."""
+        legs = item.legs()
+        for level, (account_id, amount_uc) in enumerate(legs):
             left = self._free[account_id]
             if amount_uc and left is not None and amount_uc > left:
                 return Lack(level)
-            reached = self.meter.reached(account_id, item.segment_count, amount_uc)
-            if reached is not None:
+            if account_id in self._limited and (reached := self.meter.reached(account_id, item.segment_count, amount_uc)) is not None:
                 return Lack(level, reached)
-        return None
-
-    def take(self, item: Charge) -> None:
-        for account_id, amount_uc in item.legs():
+        for account_id, amount_uc in legs:
             left = self._free[account_id]
             if left is not None:
                 self._free[account_id] = left - amount_uc
             if amount_uc:
                 self.totals[account_id] = self.totals.get(account_id, 0) + amount_uc
-            self.meter.count(account_id, item.segment_count, amount_uc)
+            if account_id in self._limited:
+                self.meter.count(account_id, item.segment_count, amount_uc)
+        return None
 
 
 def charge(session: Session, charges: Sequence[Charge], *, now: datetime, actor: str, revenue_id: int) -> list[Lack | None]:
@@ -76,14 +65,12 @@ def charge(session: Session, charges: Sequence[Charge], *, now: datetime, actor:
     lacks: list[Lack | None] = []
     rows: list[dict[str, Any]] = []
     for item in charges:
-        lack = till.lack(item)
+        lack = till.take(item)
         lacks.append(lack)
         if lack is None:
-            till.take(item)
             rows += _charge_rows(item, till.moments, actor, revenue_id)
     insert_rows(session, TRANSFERS, rows)
-    for account_id in sorted(till.totals):
-        _reserve(session, account_id, till.totals[account_id])
+    reserve(session, till.totals)
     till.meter.write()
     return lacks
 
@@ -114,13 +101,6 @@ def charges_above(session: Session, message_ids: Iterable[int]) -> dict[int, lis
     for row in session.execute(_ABOVE, {"ids": wanted}) if wanted else ():
         found.setdefault(row.message_id, []).append((row.level, row.debit_id, row.amount_uc))
     return found
-
-
-def _reserve(session: Session, account_id: int, total_uc: int) -> None:
-    """Raise an account's reservations by one guarded UPDATE; it must hit, since the account is locked."""
-    result = session.execute(_RESERVE, {"account": account_id, "total": total_uc}, execution_options=UNSYNCHRONISED)
-    if result.rowcount != 1:  # type: ignore[attr-defined]  # an UPDATE's result has it
-        raise AssertionError("A locked account changed under its lock.")
 
 
 def take_inbound(session: Session, charges: Sequence[Charge], *, now: datetime, actor: str, revenue_id: int, guarded: bool) -> list[bool]:

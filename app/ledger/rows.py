@@ -1,14 +1,14 @@
 """Rows of the ledger, and the accounts that they move: locked in one order, written once, summed at once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from app.arrays import among
-from app.bulk import insert_free_rows, insert_rows
+from app.bulk import insert_free_rows, insert_rows, move_rows
 from app.db import AnyRow
 from app.ledger.values import Kind
 from app.models import Account, Transfer, table
@@ -42,21 +42,17 @@ _LOCK = (
     .order_by(_ACCOUNTS.c.id)
     .with_for_update()
 )
-_MOVE = (
-    update(_ACCOUNTS)
-    .where(_ACCOUNTS.c.id == bindparam("account"))
-    .values(balance_uc=_ACCOUNTS.c.balance_uc + bindparam("balance"), reserved_uc=_ACCOUNTS.c.reserved_uc + bindparam("reserved"))
-)
 _PHASE = select(TRANSFERS.c.message_id, TRANSFERS.c.level, TRANSFERS.c.kind, TRANSFERS.c.amount_uc).where(
     among(TRANSFERS.c.message_id, "ids"), TRANSFERS.c.phase == bindparam("phase")
 )
 _PLACE = "(message_id, level, phase) WHERE message_id IS NOT NULL"
-UNSYNCHRONISED = {"synchronize_session": False}
+_IN_CREDIT = "t.unlimited OR t.balance_uc - t.reserved_uc - {reserved_uc} >= t.limit_uc"
 
 
 def lock_accounts(session: Session, account_ids: Iterable[int]) -> dict[int, AnyRow]:
     """Lock accounts in the order of their ids, as every path does, and return what moving credit needs to know."""
-    return {row.id: row for row in session.execute(_LOCK, {"ids": sorted(set(account_ids))})}
+    # Past the session, which would ask first what of it concerns the ORM: every message pays for that.
+    return {row.id: row for row in session.connection().execute(_LOCK, {"ids": sorted(set(account_ids))})}
 
 
 def dated(now: datetime, *accounts: AnyRow) -> datetime:
@@ -94,14 +90,22 @@ def rows_of_phase(session: Session, message_ids: Iterable[int], phase: int) -> d
     return {(row.message_id, row.level): (row.kind, row.amount_uc) for row in rows}
 
 
-def move_sums(session: Session, moved: dict[int, list[int]]) -> None:
-    """Add to balances and reservations, `{account: [balance, reserved]}`, in the order of the ids."""
-    for account_id in sorted(moved):
-        balance, reserved = moved[account_id]
-        if not balance and not reserved:
-            continue
-        values = {"account": account_id, "balance": balance, "reserved": reserved}
-        session.execute(_MOVE, values, execution_options=UNSYNCHRONISED)
+def move_sums(session: Session, moved: Mapping[int, Sequence[int]]) -> None:
+    """Add to the balances and reservations of locked accounts. Shape: `{account: (balance, reserved)}`."""
+    rows = [(balance, reserved, account_id) for account_id, (balance, reserved) in sorted(moved.items()) if balance or reserved]
+    _expect(move_rows(session, _ACCOUNTS, ["id"], ["balance_uc", "reserved_uc"], rows), len(rows))
+
+
+def reserve(session: Session, totals: Mapping[int, int]) -> None:
+    """Raise the reservations of locked accounts, of which each has enough. Shape: `{account: microcredits}`."""
+    rows = [(total_uc, account_id) for account_id, total_uc in sorted(totals.items())]
+    _expect(move_rows(session, _ACCOUNTS, ["id"], ["reserved_uc"], rows, _IN_CREDIT), len(rows))
+
+
+def _expect(moved_count: int, wanted_count: int) -> None:
+    """Hold the database to what was read under the accounts' locks: every move must hit."""
+    if moved_count != wanted_count:
+        raise AssertionError("A locked account changed under its lock.")
 
 
 def transfer_row(
