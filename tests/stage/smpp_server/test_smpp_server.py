@@ -58,6 +58,36 @@ def test_more_binds_than_allowed_are_refused(service: Service) -> None:
     service.play(story, max_binds=1)
 
 
+@pytest.mark.parametrize(
+    ("bind_types", "taken"),
+    [
+        ("all", {Command.BIND_TRANSMITTER, Command.BIND_RECEIVER, Command.BIND_TRANSCEIVER}),
+        ("separate", {Command.BIND_TRANSMITTER, Command.BIND_RECEIVER}),
+        ("receiver", {Command.BIND_RECEIVER}),
+    ],
+)
+def test_only_the_kinds_of_binds_that_are_allowed_are_taken(service: Service, bind_types: str, taken: set[Command]) -> None:
+    async def story(service: Service) -> None:
+        commands = (Command.BIND_TRANSMITTER, Command.BIND_RECEIVER, Command.BIND_TRANSCEIVER)
+        clients = [await service.connect() for _ in commands]
+
+        answers = await asyncio.gather(*(client.bind(command=command) for client, command in zip(clients, commands, strict=True)))
+
+        assert answers == [ROK if command in taken else RBINDFAIL for command in commands]
+
+    service.play(story, bind_types=bind_types)
+
+
+def test_each_bind_has_a_rate_of_its_own(service: Service) -> None:
+    async def story(service: Service) -> None:
+        for client in (await service.bound(), await service.bound()):
+            answers = [(await client.submit()).command_status for _ in range(3)]
+
+            assert answers == [ROK, RTHROTTLED, RTHROTTLED]
+
+    service.play(story, bind_rate_per_s=0.001)
+
+
 def test_a_receiver_may_not_submit(service: Service) -> None:
     async def story(service: Service) -> None:
         client = await service.bound(command=Command.BIND_RECEIVER)

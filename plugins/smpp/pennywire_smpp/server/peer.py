@@ -7,6 +7,7 @@ from typing import Final
 
 from pennywire import NotAccepted
 from pennywire_smpp import bodies, statuses
+from pennywire_smpp.pacing import TokenBucket
 from pennywire_smpp.pdu import Command, Pdu, Tlv
 from pennywire_smpp.server import asking
 from pennywire_smpp.server.accepting import UNKNOWN, Answer
@@ -35,6 +36,7 @@ class Peer:
         self._find = find
         self._tls = tls
         self._unanswered = 0
+        self._bucket = TokenBucket(0, now=wire.now())
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -91,7 +93,7 @@ class Peer:
         account = self._find(body.system_id)
         address = _host(self.wire)
         # Who is not there is answered as a wrong password is, or names could be found out.
-        command_status = statuses.ESME_RINVPASWD if account is None else await self._judge(account, body.password, address)
+        command_status = statuses.ESME_RINVPASWD if account is None else await self._judge(account, pdu, address)
         if command_status:
             if account is not None:
                 account.note(f"bind from {address} was refused: {statuses.describe_status(command_status)}")
@@ -106,19 +108,21 @@ class Peer:
         if not self.wire.session.bound:
             return  # It went while its password was checked.
         self.account = account
+        self._bucket = TokenBucket(account.settings.bind_rate_per_s, now=self.wire.now())
         account.enter(self)
         account.note(f"{Command(pdu.command_id).name.lower()} from {address}")
 
-    async def _judge(self, account: Account, password: str, address: str) -> int:
+    async def _judge(self, account: Account, pdu: Pdu, address: str) -> int:
         """Return the command_status that a bind gets."""
-        settings = account.settings
-        if not settings.allows(address) or (settings.tls_required and not self._tls):
+        settings, body = account.settings, pdu.body
+        assert isinstance(body, bodies.Bind), "a bind has its body"
+        if not settings.takes(pdu.command_id) or not settings.allows(address) or (settings.tls_required and not self._tls):
             return statuses.ESME_RBINDFAIL
         if len(account.binds) + account.binding_count >= settings.max_binds:
             return statuses.ESME_RALYBND
         account.binding_count += 1
         try:
-            return 0 if await account.authenticate(password, address=address) else statuses.ESME_RINVPASWD
+            return 0 if await account.authenticate(body.password, address=address) else statuses.ESME_RINVPASWD
         except NotAccepted as error:
             return statuses.ESME_RSYSERR if error.code == "unavailable" else statuses.ESME_RBINDFAIL
         finally:
@@ -129,7 +133,7 @@ class Peer:
     def _on_submission(self, pdu: Pdu) -> None:
         account = self.account
         assert account is not None, "only who is bound submits"
-        if account.throttled():
+        if self._throttled() or account.throttled():
             self._respond(pdu, None, statuses.ESME_RTHROTTLED)
             return
         try:
@@ -141,6 +145,14 @@ class Peer:
         if self._unanswered >= account.settings.window:
             self.wire.hold_reading(_WINDOW)
         account.submit(Work(submitted, lambda answer: self._answer(pdu, answer)))
+
+    def _throttled(self) -> bool:
+        """Count a submission against the rate of this bind, and say whether it is beyond it."""
+        now = self.wire.now()
+        if self._bucket.available(now) < 1:
+            return True
+        self._bucket.take(now)
+        return False
 
     def _answer(self, pdu: Pdu, answer: Answer) -> None:
         self._unanswered -= 1

@@ -1,4 +1,4 @@
-"""Which command_status a refusal becomes: one table, which the README repeats. Source: SMPP v3.4 §5.1.3."""
+"""Which command_status a refusal becomes: one table, which docs/smpp-server.md repeats. Source: SMPP v3.4 §5.1.3."""
 
 from typing import Final
 
@@ -13,6 +13,16 @@ STATUS_OF: Final[dict[str, int]] = {
     "invalid_text": statuses.ESME_RINVMSGLEN,
     "invalid_time": 0x62,
     "invalid_parameter": 0xC4,
+    "invalid_field": 0xC4,
+    "missing_parameter": 0xC3,
+    "unsupported_message_type": 0x45,
+    "unauthenticated": statuses.ESME_RINVPASWD,
+    "too_many_attempts": statuses.ESME_RBINDFAIL,
+    "forbidden": 0x66,
+    "not_found": statuses.ESME_RINVMSGID,
+    "not_cancellable": statuses.ESME_RCANCELFAIL,
+    "conflict": 0x45,
+    "idempotency_conflict": 0x45,
     "no_route": 0x45,
     "no_price": 0x45,
     "negative_margin": 0x45,
@@ -24,7 +34,9 @@ STATUS_OF: Final[dict[str, int]] = {
     "unavailable": statuses.ESME_RSYSERR,
     "internal": statuses.ESME_RSYSERR,
 }
-"""Refusals of the gateway by code. What is not here is ESME_RSUBMITFAIL."""
+"""Refusals of the gateway by code. What is not here, such as what HTTP alone can do wrong, is ESME_RSUBMITFAIL.
+
+`unknown_outcome` is not here: it is not answered at all."""
 
 ESME_RREPLACEFAIL: Final = 0x13
 ESME_RSUBMITFAIL: Final = 0x45

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pennywire import InvalidSetting, Setting, SettingType
+from pennywire_smpp.pdu import Command
 from pennywire_smpp.tls import load_certificate
 
 #: Bounds of C-octet strings. Source: SMPP v3.4 §5.2.2.
@@ -33,6 +34,20 @@ ACCOUNT: tuple[Setting, ...] = (
     ),
     Setting("max_binds", "Binds at a time", SettingType.INTEGER, default=4, minimum=1, maximum=100),
     Setting(
+        "bind_types",
+        "Kinds of binds",
+        SettingType.CHOICE,
+        default="all",
+        choices=(
+            ("all", "Transmitters, receivers and transceivers"),
+            ("separate", "Transmitters and receivers"),
+            ("transceiver", "Transceivers"),
+            ("transmitter", "Transmitters: submits only"),
+            ("receiver", "Receivers: is delivered to only"),
+        ),
+        help="Other binds are refused with ESME_RBINDFAIL.",
+    ),
+    Setting(
         "window",
         "Window",
         SettingType.INTEGER,
@@ -49,6 +64,15 @@ ACCOUNT: tuple[Setting, ...] = (
         minimum=0,
         maximum=100_000,
         help="For all binds of the user together; what is beyond it is refused with ESME_RTHROTTLED. 0: no limit.",
+    ),
+    Setting(
+        "bind_rate_per_s",
+        "Segments per second on a bind",
+        SettingType.NUMBER,
+        default=0.0,
+        minimum=0,
+        maximum=100_000,
+        help="For each bind, within the rate of all; what is beyond it is refused with ESME_RTHROTTLED. 0: no limit.",
     ),
     Setting(
         "allowed_addresses",
@@ -84,6 +108,15 @@ ACCOUNT: tuple[Setting, ...] = (
 )
 """Settings of the application: one user's binds."""
 
+BIND_TYPES: dict[str, frozenset[Command]] = {
+    "all": frozenset({Command.BIND_TRANSMITTER, Command.BIND_RECEIVER, Command.BIND_TRANSCEIVER}),
+    "separate": frozenset({Command.BIND_TRANSMITTER, Command.BIND_RECEIVER}),
+    "transceiver": frozenset({Command.BIND_TRANSCEIVER}),
+    "transmitter": frozenset({Command.BIND_TRANSMITTER}),
+    "receiver": frozenset({Command.BIND_RECEIVER}),
+}
+"""Which binds each choice of `bind_types` lets in."""
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -95,10 +128,16 @@ class AccountSettings:
     max_binds: int
     window: int
     rate_per_s: float
+    bind_rate_per_s: float
+    bind_types: str
     allowed: tuple[Network, ...]
     tls_required: bool
     alphabet: str
     join_timeout_s: int
+
+    def takes(self, command_id: int) -> bool:
+        """Say whether the user may bind by this command."""
+        return command_id in BIND_TYPES[self.bind_types]
 
     def allows(self, address: str) -> bool:
         """Say whether the user may bind from an address."""
