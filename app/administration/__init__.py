@@ -5,6 +5,7 @@ The browser, the command line and the APIs all call these.
 
 from app.administration.applications import (
     application_kind,
+    described_settings,
     existing_application,
     find_application,
     live_application,
@@ -200,6 +201,7 @@ __all__ = [
     "delete_route",
     "delete_rule",
     "described_entry",
+    "described_settings",
     "drop_session",
     "edit_account",
     "edit_connection",

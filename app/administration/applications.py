@@ -1,6 +1,6 @@
 """Applications of users and their settings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -102,6 +102,22 @@ def shown_application(kind: type[Application], stored: Mapping[str, Any]) -> dic
         value = stored.get(setting.name, setting.default)
         shown[setting.name] = MASK if setting.secret and value else value
     return shown
+
+
+def described_settings(settings: Sequence[Setting]) -> list[dict[str, Any]]:
+    """Return settings as rows: what each is called, what it takes and what it is for."""
+    return [
+        {
+            "name": setting.name,
+            "label": setting.label,
+            "type": setting.type.value,
+            "required": setting.required,
+            "default": setting.default,
+            "choices": [choice for choice, _ in setting.choices],
+            "help": setting.help,
+        }
+        for setting in settings
+    ]
 
 
 def live_application(kind: type[Application], stored: Mapping[str, Any], vault: Vault) -> dict[str, Any]:

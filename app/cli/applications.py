@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app import administration
 from app.cli.answers import answer, answer_table, details
 from app.cli.confirming import confirmed, require_confirmed
-from app.cli.given_settings import described_settings, setting_options, take_settings
+from app.cli.given_settings import setting_options, take_settings
 from app.cli.opening import ACTOR, core, read, write
 from app.cli.options import Group
 from app.clock import utc_now
@@ -29,7 +29,9 @@ def kinds() -> None:
     """List the kinds of applications and their settings."""
     with core() as opened:
         rows = [
-            {"kind": name} | row for name, kind in sorted(opened.plugins.applications.items()) for row in described_settings(kind.settings)
+            {"kind": name} | row
+            for name, kind in sorted(opened.plugins.applications.items())
+            for row in administration.described_settings(kind.settings)
         ]
     columns = {"kind": "KIND", "name": "SETTING", "type": "TYPE", "default": "DEFAULT", "label": "WHAT IT IS"}
     answer_table(rows, columns, empty="No plugin brings a kind of application.")

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app import administration, unmatched
 from app.cli.answers import answer, answer_table, details, printable
 from app.cli.confirming import confirmed, require_confirmed
-from app.cli.given_settings import SETTING_COLUMNS, described_settings, setting_options, take_settings
+from app.cli.given_settings import SETTING_COLUMNS, setting_options, take_settings
 from app.cli.opening import ACTOR, core, database, read, write
 from app.cli.options import Group
 from app.clock import utc_now
@@ -240,6 +240,6 @@ def kinds(kind: str | None) -> None:
             ]
             columns = {"kind": "KIND", "label": "NAME", "sends": "SENDS", "description": "WHAT IT IS"}
         else:
-            rows = described_settings(administration.connection_kind(opened.plugins, kind).settings)
+            rows = administration.described_settings(administration.connection_kind(opened.plugins, kind).settings)
             columns = SETTING_COLUMNS
         answer_table(rows, columns, empty="There is none.")

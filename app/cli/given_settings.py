@@ -49,21 +49,5 @@ def _pair(text: str) -> tuple[str, str]:
     return name.replace("-", "_"), value
 
 
-def described_settings(settings: Sequence[Setting]) -> list[dict[str, Any]]:
-    """Return settings as rows: what each is called, what it takes and what it is for."""
-    return [
-        {
-            "name": setting.name,
-            "label": setting.label,
-            "type": setting.type.value,
-            "required": setting.required,
-            "default": setting.default,
-            "choices": [choice for choice, _ in setting.choices],
-            "help": setting.help,
-        }
-        for setting in settings
-    ]
-
-
 SETTING_COLUMNS = {"name": "SETTING", "type": "TYPE", "required": "REQUIRED", "default": "DEFAULT", "label": "WHAT IT IS"}
-"""Columns of the rows of `described_settings` for people."""
+"""Columns of the rows of `administration.described_settings` for people."""

@@ -14,7 +14,7 @@ from app import plugins as loading
 from app.cli import scaffolding
 from app.cli.answers import Failed, answer, answer_table
 from app.cli.confirming import confirmed, require_confirmed
-from app.cli.given_settings import described_settings, setting_options, take_settings
+from app.cli.given_settings import setting_options, take_settings
 from app.cli.opening import ACTOR, core, database, settings, write
 from app.cli.options import Group
 from app.clock import utc_now
@@ -143,7 +143,7 @@ def show(name: str) -> None:
     with core() as opened, opened.database.read() as session:
         declared = administration.declared_settings(opened.plugins, name)
         values = administration.shown_plugin_settings(opened.plugins, name, administration.stored_plugin_settings(session, name))
-    rows = [row | {"value": values[row["name"]]} for row in described_settings(declared)]
+    rows = [row | {"value": values[row["name"]]} for row in administration.described_settings(declared)]
     answer_table(rows, {"name": "SETTING", "value": "VALUE", "type": "TYPE", "label": "WHAT IT IS"}, empty=f"{name} has no settings.")
 
 

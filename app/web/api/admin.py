@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from app.web.api import admin_accounts, admin_books, admin_connections, admin_money, admin_signing, admin_users
+from app.web.api import admin_accounts, admin_applications, admin_books, admin_connections, admin_money, admin_signing, admin_users
 from app.web.api.keyed import Work
 
 ADDRESSES: Mapping[str, tuple[str, Mapping[str, Work]]] = MappingProxyType(
@@ -22,6 +22,16 @@ ADDRESSES: Mapping[str, tuple[str, Mapping[str, Work]]] = MappingProxyType(
             {"GET": admin_signing.show_factor, "DELETE": admin_signing.remove_factor},
         ),
         "reset_link": ("/users/<username>/reset-link", {"POST": admin_signing.make_link}),
+        "applications": ("/applications", {"GET": admin_applications.list_applications}),
+        "application_kinds": ("/application-kinds", {"GET": admin_applications.list_kinds}),
+        "application": (
+            "/users/<username>/applications/<kind>",
+            {
+                "GET": admin_applications.show_application,
+                "PATCH": admin_applications.edit_application,
+                "DELETE": admin_applications.delete_application,
+            },
+        ),
         "audit": ("/audit", {"GET": admin_signing.list_audit}),
         "connections": ("/connections", {"GET": admin_connections.list_connections}),
         "connection": ("/connections/<name>", {"GET": admin_connections.show_connection, "DELETE": admin_connections.delete}),
