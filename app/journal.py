@@ -154,6 +154,14 @@ def pass_span(session: Session, consumer: str, span: Span, *, now: datetime) -> 
     return session.execute(moved.returning(JournalCursor.consumer)).first() is not None
 
 
+def begin_again(session: Session, consumer: str, *, now: datetime) -> None:
+    """Put a consumer, known before or not, in front of the first event; who is passing a span meanwhile fails to."""
+    open_cursor(session, consumer, now=now, from_start=True)
+    cursor = session.get_one(JournalCursor, consumer, with_for_update=True, populate_existing=True)
+    cursor.xid, cursor.position, cursor.updated_at = 0, 0, now
+    session.flush()
+
+
 def failed(session: Session, consumer: str, reason: str, *, now: datetime) -> None:
     """Keep the reason why a consumer could not take its batch; it gets the same batch again."""
     session.execute(

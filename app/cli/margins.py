@@ -6,8 +6,9 @@ import click
 
 from app import administration
 from app.cli.answers import answer, table
-from app.cli.opening import core
+from app.cli.opening import core, database
 from app.cli.options import Group
+from app.clock import utc_now
 from app.ledger import format_credits
 from app.statistics import margins
 from app.statistics.margins import GROUPS, Line
@@ -41,6 +42,14 @@ def margin(days: int, group: str, username: str | None) -> None:
     columns = {group: group.upper()} | {name: name.replace("_", " ").upper() for name in total if name != group}
     words = f"What happened since {waits_since} is not counted yet.\n" if waits_since else ""
     answer({"lines": rows, "total": total, "uncounted_since": waits_since}, words + table([*rows, total], columns))
+
+
+@report.command("rebuild")
+def rebuild() -> None:
+    """Forget the sums of costs and margin and add up the whole journal again. The gateway may run meanwhile."""
+    with database() as opened:
+        count = margins.rebuild(opened, now=utc_now())
+    answer({"event_count": count}, f"Added up {count:,} events.")
 
 
 def _shown(group: str, name: str, line: Line) -> dict[str, object]:

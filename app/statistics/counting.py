@@ -219,10 +219,7 @@ def rebuild(database: Database, *, now: datetime, progress: Progress | None = No
     """
 
     def reset(session: Session) -> int:
-        journal.open_cursor(session, CONSUMER, now=now, from_start=True)
-        cursor = session.get_one(JournalCursor, CONSUMER, with_for_update=True, populate_existing=True)
-        cursor.xid, cursor.position, cursor.updated_at = 0, 0, now
-        session.flush()
+        journal.begin_again(session, CONSUMER, now=now)
         session.execute(delete(_SUMS))
         return int(session.execute(text("SELECT COUNT(*) FROM events")).scalar_one())
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.orm import Session
 
 from app import journal
@@ -25,10 +25,11 @@ BATCH = 20_000
 """Most events that are counted in one transaction."""
 
 EPOCH = date(1970, 1, 1)
+COLUMNS = ("segment_count", "priced_count", "sold_uc", "bought_uc")
+"""What is added up."""
 
 _SUMS = table(MarginSums)
 _KEYS = ("day", "user_id", "route_id", "provider", "country_code")
-_COLUMNS = ("segment_count", "priced_count", "sold_uc", "bought_uc")
 _DAY = {"sqlite": "e.at / 86400000000", "postgresql": "CAST(floor(extract(epoch FROM e.at) / 86400) AS integer)"}
 # Kinds of events that tell nothing of money moved or segments taken; they are half of the journal.
 _SILENT = "'queued', 'sending', 'scheduled', 'held'"
@@ -64,7 +65,7 @@ def sums_of(session: Session, span: Span) -> dict[Key, list[int]]:
     found: dict[Key, list[int]] = {}
     for day, user_id, route_id, provider, beginning, *numbers in session.execute(_STATEMENTS[dialect], values):
         if any(numbers):
-            sums = found.setdefault((day, user_id, route_id, provider, calling_code(beginning)), [0] * len(_COLUMNS))
+            sums = found.setdefault((day, user_id, route_id, provider, calling_code(beginning)), [0] * len(COLUMNS))
             sums[:] = [one + int(other) for one, other in zip(sums, numbers, strict=True)]
     return found
 
@@ -85,8 +86,22 @@ def _write(session: Session, span: Span, counted: dict[Key, list[int]], now: dat
         journal.open_cursor(session, CONSUMER, now=now, from_start=True)
     if not journal.pass_span(session, CONSUMER, span, now=now):
         return False
-    add_rows(session, _SUMS, _KEYS, _COLUMNS, [(*key, *numbers) for key, numbers in sorted(counted.items())])
+    add_rows(session, _SUMS, _KEYS, COLUMNS, [(*key, *numbers) for key, numbers in sorted(counted.items())])
     return True
+
+
+def rebuild(database: Database, *, now: datetime) -> int:
+    """Forget all sums and add up the whole journal again; return how many events there were. An engine may count meanwhile."""
+
+    def reset(session: Session) -> None:
+        journal.begin_again(session, CONSUMER, now=now)
+        session.execute(delete(_SUMS))
+
+    database.run(reset)
+    done = 0
+    while count := count_next(database, now=now):
+        done += count
+    return done
 
 
 # Reading.
@@ -129,7 +144,7 @@ def lines(session: Session, group: str, *, since: date, until: date, user_id: in
     """Return the sums from `since` until before `until` by a word of `GROUPS`; of days also those on which nothing happened."""
     column = _SUMS.c[_GROUP_COLUMNS[group]]
     statement = (
-        select(column, *(func.sum(_SUMS.c[name]) for name in _COLUMNS))
+        select(column, *(func.sum(_SUMS.c[name]) for name in COLUMNS))
         .where(_SUMS.c.day >= day_number(since), _SUMS.c.day < day_number(until))
         .group_by(column)
     )
@@ -153,7 +168,7 @@ def day_number(day: date) -> int:
 
 def together(found: Sequence[Line]) -> Line:
     """Return the sum of lines."""
-    return Line("", *(sum(getattr(line, name) for line in found) for name in _COLUMNS))
+    return Line("", *(sum(getattr(line, name) for line in found) for name in COLUMNS))
 
 
 def uncounted_since(session: Session) -> datetime | None:

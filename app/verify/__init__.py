@@ -4,21 +4,24 @@ Balances from transfers, charges from messages, states from the queue, versions 
 that returns what is wrong, so that a million messages are a matter of seconds.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, text
+from sqlalchemy import bindparam, select, text
 from sqlalchemy.orm import Session
 
 from app.identifiers import public_id
 from app.ledger import format_credits
+from app.models import User
 from app.statements import Passed, recheck
+from app.statistics import margin_check
 from app.verify.statements import STATEMENTS, TOTALS, Statement, Unit
 
 EXAMPLES = 100
 """Most findings of one kind that are returned; all are counted."""
 
 MONTHS_TITLE = "Closed months are what their rows say"
+MARGIN_TITLE = "Sums of costs and margin are what their rows say"
 
 Progress = Callable[[str, int, int], None]
 """Called before each check with its title, its index and the number of checks; while closed months are read, again and again."""
@@ -54,11 +57,26 @@ def verify(session: Session, *, progress: Progress | None = None) -> Verificatio
     Shape: `session` has not been used yet in its transaction: the whole check sees one state of the database.
     """
     _see_one_state(session)
-    count = len(STATEMENTS) + 1
+    count = len(STATEMENTS) + 2
     told: Progress = progress or (lambda _title, _index, _count: None)
     result = compare(session, STATEMENTS, lambda title, index, _count: told(title, index, count))
+    told(MARGIN_TITLE, count - 2, count)
+    result = _with_margins(session, result)
     told(MONTHS_TITLE, count - 1, count)
     return _with_closed_months(session, result, lambda done, total: told(f"{MONTHS_TITLE}: {done:,} of {total:,} rows", count - 1, count))
+
+
+def _with_margins(session: Session, result: Verification) -> Verification:
+    """Add where the sums of costs and margin differ; `pennywire report rebuild` makes those of the journal again."""
+    findings: list[Finding] = []
+    names: dict[int, str] | None = None
+    for item in margin_check.check(session):
+        if names is None:
+            names = {row.id: row.username for row in session.execute(select(User.id, User.username))}
+        shown = format_credits if item.column.endswith("_uc") else str
+        words = [f"margin of {names.get(item.user_id, item.user_id)}", item.place, item.column.removesuffix("_uc").replace("_", " ")]
+        findings.append(Finding(item.kind, ", ".join(word for word in words if word), shown(item.expected), shown(item.found)))
+    return _together(result, findings, margin_check.TITLES)
 
 
 CLOSED_MONTHS: Mapping[str, str] = {
@@ -70,12 +88,18 @@ CLOSED_MONTHS: Mapping[str, str] = {
 
 def _with_closed_months(session: Session, result: Verification, passed: Passed) -> Verification:
     """Add what the rows say of closed months; all of them are computed again in one pass."""
+    found = (Finding(item.kind, item.subject, item.expected, item.found) for item in recheck(session, passed))
+    return _together(result, found, CLOSED_MONTHS)
+
+
+def _together(result: Verification, found: Iterable[Finding], titles: Mapping[str, str]) -> Verification:
+    """Add findings to a result: all are counted, some are kept."""
     findings, counts = list(result.findings), dict(result.counts)
-    for item in recheck(session, passed):
+    for item in found:
         counts[item.kind] = counts.get(item.kind, 0) + 1
         if counts[item.kind] <= EXAMPLES:
-            findings.append(Finding(item.kind, item.subject, item.expected, item.found))
-    return Verification(tuple(findings), counts, result.totals, {**result.titles, **CLOSED_MONTHS})
+            findings.append(item)
+    return Verification(tuple(findings), counts, result.totals, {**result.titles, **titles})
 
 
 def verify_balances(session: Session) -> Verification:

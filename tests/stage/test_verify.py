@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from app import administration
 from app.lifecycle import ChargeOn, NoCredit, Remedy, Terms
-from app.verify import EXAMPLES, MONTHS_TITLE, Verification, compare, verify, verify_balances
+from app.statistics import margins
+from app.verify import EXAMPLES, MARGIN_TITLE, MONTHS_TITLE, Verification, compare, verify, verify_balances
 from app.verify.statements import STATEMENTS
 from app.withdrawals import cancel
 from pennywire import Accepted, Draft, Incoming, OutcomeUnknown, Rejected, Report, ReportState
@@ -311,5 +312,69 @@ def test_progress_is_told_before_each_check(history: World) -> None:
     with history.core.database.read() as session:
         verify(session, progress=lambda *step: told.append(step))
 
-    count = len(STATEMENTS) + 1
-    assert told == [*((statement.title, index, count) for index, statement in enumerate(STATEMENTS)), (MONTHS_TITLE, count - 1, count)]
+    titles = [*(statement.title for statement in STATEMENTS), MARGIN_TITLE, MONTHS_TITLE]
+    assert told == [(title, index, len(titles)) for index, title in enumerate(titles)]
+
+
+# Sums of costs and margin.
+
+#: A statement that plants a fault into what the sums say or into what they were made of, and the checks that must find it.
+MARGIN_FAULTS = {
+    "UPDATE margin_sums SET sold_uc = sold_uc + 1": {"margin_journal", "margin_rows"},
+    "UPDATE margin_sums SET bought_uc = bought_uc - 1": {"margin_journal", "margin_rows"},
+    "UPDATE margin_sums SET segment_count = segment_count + 1": {"margin_journal"},
+    "UPDATE margin_sums SET priced_count = 0": {"margin_journal"},
+    "UPDATE margin_sums SET day = day - 1": {"margin_journal"},
+    "UPDATE margin_sums SET route_id = route_id + 100": {"margin_journal"},
+    "UPDATE margin_sums SET country_code = '999'": {"margin_journal"},
+    "UPDATE margin_sums SET user_id = user_id + 100": {"margin_journal", "margin_rows"},
+    "DELETE FROM margin_sums": {"margin_journal", "margin_rows"},
+    "UPDATE transfers SET amount_uc = amount_uc + 1 WHERE kind = 'settle'": {"margin_rows"},
+    "UPDATE segments SET buy_uc = buy_uc + 1 WHERE state = 'delivered'": {"margin_rows"},
+    "DELETE FROM events WHERE kind = 'delivered'": {"margin_journal"},
+}
+
+
+def _add_up(world: World, *, limit: int) -> None:
+    """Count half of the journal in small steps: the rest waits, as behind a busy engine."""
+    for _ in range(3):
+        assert margins.count_next(world.core.database, now=world.now, limit=limit)
+
+
+def test_sums_of_costs_and_margin_are_checked_however_far_they_reach(history: World) -> None:
+    _add_up(history, limit=7)
+    behind = _check(history)
+    while margins.count_next(history.core.database, now=history.now):
+        pass
+    level = _check(history)
+
+    assert (behind.findings, level.findings) == ((), ())
+    with history.core.database.read() as session:
+        assert session.execute(text("SELECT SUM(sold_uc) > 0 AND SUM(bought_uc) > 0 FROM margin_sums")).scalar_one()
+
+
+@pytest.mark.parametrize("plant", MARGIN_FAULTS)
+def test_faults_in_costs_and_margin_are_found(history: World, plant: str) -> None:
+    while margins.count_next(history.core.database, now=history.now):
+        pass
+    with history.core.database.write() as session:
+        assert session.execute(text(plant)).rowcount  # type: ignore[attr-defined]  # of a statement that changes rows
+
+    result = _check(history)
+
+    assert {kind for kind in result.counts if kind.startswith("margin")} == MARGIN_FAULTS[plant]
+    assert all(item.expected != item.found and result.titles[item.kind] for item in result.findings)
+
+
+def test_sums_of_costs_and_margin_are_repaired(history: World) -> None:
+    _add_up(history, limit=20)
+    with history.core.database.write() as session:
+        session.execute(text("UPDATE margin_sums SET sold_uc = sold_uc + 1, segment_count = 0"))
+    broken = _check(history)
+
+    count = margins.rebuild(history.core.database, now=history.now)
+
+    finding = next(item for item in broken.findings if item.kind == "margin_journal")
+    assert finding.subject.startswith("margin of ")
+    assert count == broken.totals["events"]
+    assert _check(history).findings == ()

@@ -195,6 +195,14 @@ def test_the_report_on_margin_answers_programs_too(line: Line, bob: str) -> None
     assert line.json("report", "margin", "--user", "nobody", status=1)["error"]["code"] == "not_found"
 
 
+@pytest.mark.usefixtures("network")
+def test_the_sums_of_the_report_on_margin_are_made_again(line: Line, bob: str) -> None:
+    line("message", "send", NUMBER, "--user", bob, "--text", "hello")
+
+    assert line.json("report", "rebuild")["event_count"] > 0
+    assert line.json("ledger", "verify")["correct"]
+
+
 def test_routes_are_asked_in_their_order_and_can_be_moved(line: Line, network: str) -> None:
     abroad = line.json("route", "add", "outbound", "abroad", "--to", network, "--when", "destination_prefix=+43,+49", "--cost", "2.5")
     line("route", "move", str(abroad["id"]), "0")
